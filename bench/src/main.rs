@@ -1,0 +1,2 @@
+//! What it costs: benchmarks against the skeleton and peers.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The kernel SDK: write a function, get a program.

@@ -1,0 +1,1 @@
+//! Admission: checks and describes a WebAssembly module.

@@ -1,0 +1,1 @@
+//! The words of Elytra: ids, messages, frames, limits and API bodies.

@@ -1,0 +1,1 @@
+//! The native sandbox: Wasmtime with limits and a cache of compiled code.

@@ -1,0 +1,1 @@
+//! The heart of the coordinator: a deterministic scheduler.

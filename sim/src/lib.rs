@@ -1,0 +1,1 @@
+//! Both hearts under a virtual clock and a bad network.

@@ -1,0 +1,1 @@
+//! The heart of a worker: a deterministic executor of leases.
