@@ -1,1 +1,34 @@
-//! The words of Elytra: ids, messages, frames, limits and API bodies.
+//! The words of Elytra: everything that crosses a wire, a disk or an API, and nothing else.
+//!
+//! No IO, no clock, no chance. The glossary stands in ARCHITECTURE.md; each word has its home here:
+//!
+//! | file | words |
+//! |---|---|
+//! | [`ids`] | job, shard, worker, session, lease, program hash, blob hash |
+//! | [`limits`] | the bound of every queue, frame, table and wait |
+//! | [`job`] | what a submitter asks for and how it stands |
+//! | [`cut`] | how items become shards: arithmetic, never a table |
+//! | [`run`] | the outputs of a run of shards |
+//! | [`wire`] | messages between a coordinator and a worker |
+//! | [`frame`] | one message in one WebSocket frame |
+//! | [`description`] | what a program says of itself |
+//! | [`api`] | HTTP bodies for people, the command line, SDKs and the dashboard |
+//! | [`problem`] | RFC 9457 errors |
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod cut;
+pub mod description;
+pub mod frame;
+pub mod ids;
+pub mod job;
+pub mod limits;
+pub mod problem;
+pub mod run;
+pub mod wire;
+
+/// The version of the worker wire; a peer with another one is refused with a clear message.
+pub const WIRE_VERSION: u8 = 1;
+
+/// The WebSocket subprotocol that goes with [`WIRE_VERSION`].
+pub const WIRE_SUBPROTOCOL: &str = "elytra.v1";
