@@ -1,0 +1,285 @@
+//! The walk through a module: validation, the import list, the exports and the structural caps.
+use crate::body;
+use crate::limits::{
+    DESCRIPTION_BYTES_MAX, EXPORTS_MAX, FEATURES, FUNCTIONS_MAX, GLOBALS_MAX, MEMORY_BYTES_MAX, SEGMENTS_MAX,
+    TABLE_ELEMENTS_MAX, TABLES_MAX, TYPES_MAX,
+};
+use crate::refusal::{Cause, Refusal, shown};
+use kernel_abi::{DESCRIPTION_SECTION, IMPORT_MODULE};
+use wasmparser::{
+    CompositeInnerType, Export, ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, Import,
+    Parser, Payload, TableType, TypeRef, ValType, ValidPayload, Validator,
+};
+
+const I32: ValType = ValType::I32;
+const WASM_PAGE_BYTES: u64 = 64 << 10;
+
+/// The four imports: name, parameters, results, and the type as text.
+const IMPORTS: [(&str, &[ValType], &[ValType], &str); 4] = [
+    ("input_len", &[], &[I32], "() -> i32"),
+    ("input_read", &[I32, I32, I32], &[], "(i32, i32, i32) -> ()"),
+    ("output_write", &[I32, I32], &[], "(i32, i32) -> ()"),
+    ("log", &[I32, I32], &[], "(i32, i32) -> ()"),
+];
+
+/// What the walk found out about a module that passed.
+#[derive(Default)]
+pub(crate) struct Shape {
+    /// Exported functions without parameters and results, in the module's order.
+    pub(crate) entries: Vec<String>,
+    /// The description sections, one after the other.
+    pub(crate) description: Vec<u8>,
+    types: Vec<Option<FuncType>>,
+    /// The type of every function, imports first.
+    functions: Vec<u32>,
+    bodies_before: u32,
+    bodies: u32,
+    exports_memory: bool,
+}
+
+/// Walks through the module once; stops at the first thing that is wrong.
+pub(crate) fn check(module: &[u8]) -> Result<Shape, Refusal> {
+    let mut validator = Validator::new_with_features(FEATURES);
+    let mut allocations = FuncValidatorAllocations::default();
+    let mut shape = Shape::default();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload?;
+        let valid = validator.payload(&payload)?;
+        if let ValidPayload::Func(to_validate, body) = valid {
+            let index = shape.begin_body();
+            let in_function = |refusal: Refusal| refusal.in_function(index);
+            // The caps come first: they bound what validating this body can cost.
+            body::check(&body, shape.parameters(index)).map_err(in_function)?;
+            allocations =
+                validate_body(to_validate.into_validator(allocations), &body).map_err(in_function)?;
+        }
+        shape.section(payload)?;
+    }
+    shape.finish()
+}
+
+fn validate_body(
+    mut validator: wasmparser::FuncValidator<wasmparser::ValidatorResources>,
+    body: &FunctionBody<'_>,
+) -> Result<FuncValidatorAllocations, Refusal> {
+    validator.validate(body)?;
+    Ok(validator.into_allocations())
+}
+
+impl Shape {
+    fn begin_body(&mut self) -> u32 {
+        let index = self.bodies_before + self.bodies;
+        self.bodies += 1;
+        index
+    }
+
+    fn parameters(&self, function: u32) -> u32 {
+        let ty = self.function_type(function);
+        ty.map_or(0, |ty| u32::try_from(ty.params().len()).unwrap_or(u32::MAX))
+    }
+
+    fn function_type(&self, function: u32) -> Option<&FuncType> {
+        let ty = *self.functions.get(function as usize)?;
+        self.types.get(ty as usize)?.as_ref()
+    }
+
+    fn section(&mut self, payload: Payload<'_>) -> Result<(), Refusal> {
+        match payload {
+            Payload::TypeSection(section) => self.types(section),
+            Payload::ImportSection(section) => section.into_imports_with_offsets().try_for_each(|import| {
+                let (offset, import) = import?;
+                self.import(offset, &import)
+            }),
+            Payload::FunctionSection(section) => {
+                self.bodies_before = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
+                at_most(
+                    "functions",
+                    section.count(),
+                    FUNCTIONS_MAX,
+                    "split the program",
+                    section.range().start,
+                )?;
+                section.into_iter().try_for_each(|ty| {
+                    self.functions.push(ty?);
+                    Ok(())
+                })
+            }
+            Payload::TableSection(section) => {
+                at_most(
+                    "tables",
+                    section.count(),
+                    TABLES_MAX,
+                    "link without externref",
+                    section.range().start,
+                )?;
+                section.into_iter_with_offsets().try_for_each(|table| {
+                    let (offset, table) = table?;
+                    check_table(offset, &table.ty)
+                })
+            }
+            Payload::MemorySection(section) => section.into_iter_with_offsets().try_for_each(|memory| {
+                let (offset, memory) = memory?;
+                check_memory(memory.maximum).map_err(|cause| cause.at(offset))
+            }),
+            Payload::GlobalSection(section) => at_most(
+                "globals",
+                section.count(),
+                GLOBALS_MAX,
+                "keep state in memory",
+                section.range().start,
+            ),
+            Payload::ElementSection(section) => at_most(
+                "element segments",
+                section.count(),
+                SEGMENTS_MAX,
+                "merge them",
+                section.range().start,
+            ),
+            Payload::DataSection(section) => at_most(
+                "data segments",
+                section.count(),
+                SEGMENTS_MAX,
+                "merge them",
+                section.range().start,
+            ),
+            Payload::StartSection { range, .. } => Err(Cause::StartFunction.at(range.start)),
+            Payload::ExportSection(section) => {
+                at_most(
+                    "exports",
+                    section.count(),
+                    EXPORTS_MAX,
+                    "export the entries only",
+                    section.range().start,
+                )?;
+                section.into_iter().try_for_each(|export| {
+                    self.export(&export?);
+                    Ok(())
+                })
+            }
+            Payload::CustomSection(section) if section.name() == DESCRIPTION_SECTION => {
+                self.describe(section.data_offset(), section.data())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn types(&mut self, section: wasmparser::TypeSectionReader<'_>) -> Result<(), Refusal> {
+        at_most(
+            "types",
+            section.count(),
+            TYPES_MAX,
+            "split the program",
+            section.range().start,
+        )?;
+        for group in section {
+            self.types
+                .extend(group?.into_types().map(|ty| match ty.composite_type.inner {
+                    CompositeInnerType::Func(ty) => Some(ty),
+                    _ => None,
+                }));
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, offset: usize, import: &Import<'_>) -> Result<(), Refusal> {
+        let known = IMPORTS
+            .iter()
+            .find(|(name, ..)| import.module == IMPORT_MODULE && import.name == *name);
+        let Some((name, parameters, results, wanted)) = known else {
+            let (module, name) = (shown(import.module), shown(import.name));
+            return Err(Cause::UnknownImport { module, name }.at(offset));
+        };
+        let wrong = || Cause::ImportType { name, wanted }.at(offset);
+        let TypeRef::Func(ty) = import.ty else {
+            return Err(wrong());
+        };
+        let found = self
+            .types
+            .get(ty as usize)
+            .and_then(Option::as_ref)
+            .ok_or_else(wrong)?;
+        if found.params() != *parameters || found.results() != *results {
+            return Err(wrong());
+        }
+        self.functions.push(ty);
+        Ok(())
+    }
+
+    fn export(&mut self, export: &Export<'_>) {
+        match export.kind {
+            ExternalKind::Memory if export.name == "memory" => self.exports_memory = true,
+            // Toolchains begin the names of their own helpers with an underscore.
+            ExternalKind::Func if !export.name.starts_with('_') => {
+                let callable = |ty: &FuncType| ty.params().is_empty() && ty.results().is_empty();
+                if self.function_type(export.index).is_some_and(callable) {
+                    self.entries.push(export.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn describe(&mut self, offset: usize, data: &[u8]) -> Result<(), Refusal> {
+        let bytes = self.description.len() + data.len();
+        let found = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let max = u32::try_from(DESCRIPTION_BYTES_MAX).unwrap_or(u32::MAX);
+        at_most("bytes of description", found, max, "shorten the texts", offset)?;
+        self.description.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Self, Refusal> {
+        if !self.exports_memory {
+            return Err(Cause::NoMemory.into());
+        }
+        if self.entries.is_empty() {
+            return Err(Cause::NoEntry.into());
+        }
+        Ok(self)
+    }
+}
+
+/// Refuses when `found` is over `max`.
+pub(crate) fn at_most(
+    what: &'static str,
+    found: u32,
+    max: u32,
+    advice: &'static str,
+    offset: usize,
+) -> Result<(), Refusal> {
+    if found <= max {
+        return Ok(());
+    }
+    Err(Cause::OverLimit {
+        what,
+        found: found.into(),
+        max: max.into(),
+        advice,
+    }
+    .at(offset))
+}
+
+fn check_table(offset: usize, table: &TableType) -> Result<(), Refusal> {
+    if table.initial <= TABLE_ELEMENTS_MAX {
+        return Ok(());
+    }
+    let what = "table elements";
+    let advice = "take fewer functions by reference";
+    Err(Cause::OverLimit {
+        what,
+        found: table.initial,
+        max: TABLE_ELEMENTS_MAX,
+        advice,
+    }
+    .at(offset))
+}
+
+fn check_memory(maximum_pages: Option<u64>) -> Result<(), Cause> {
+    let pages = maximum_pages.ok_or(Cause::MemoryUnbounded)?;
+    let bytes = pages.saturating_mul(WASM_PAGE_BYTES);
+    if bytes > MEMORY_BYTES_MAX {
+        Err(Cause::MemoryTooLarge { bytes })
+    } else {
+        Ok(())
+    }
+}
