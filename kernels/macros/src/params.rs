@@ -3,6 +3,7 @@ use crate::attributes::{ParamArguments, about, last_segment, type_name};
 use crate::json;
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Expr, Field, Fields};
 
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
@@ -51,7 +52,7 @@ impl<'a> Param<'a> {
     fn of(field: &'a Field) -> syn::Result<Self> {
         let ident = field.ident.as_ref().ok_or_else(|| syn::Error::new_spanned(field, "a name is missing"))?;
         let optional = last_segment(&field.ty).as_deref() == Some("Option");
-        Ok(Self { field, name: ident.to_string(), arguments: ParamArguments::of(&field.attrs)?, optional })
+        Ok(Self { field, name: ident.unraw().to_string(), arguments: ParamArguments::of(&field.attrs)?, optional })
     }
 
     /// Pieces of text, with a comma behind each.
