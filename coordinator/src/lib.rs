@@ -1,1 +1,4 @@
 //! The coordinator: axum around the scheduler.
+#![forbid(unsafe_code)]
+
+pub mod store;
