@@ -1,2 +1,93 @@
-//! The build tool.
-fn main() {}
+//! The build tool of the house: `cargo xtask …`.
+//!
+//! It turns Rust into what a browser loads, sets a machine up, runs every check and keeps the house tidy.
+//! npm's two commands and turbo's tasks are thin names for what is here.
+#![forbid(unsafe_code)]
+
+mod bindgen;
+mod command;
+mod counts;
+mod house;
+mod setup;
+mod start;
+mod suite;
+mod tidy;
+mod toolchain;
+mod web;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use house::House;
+use std::process::ExitCode;
+
+/// Builds, checks and starts Elytra.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build what a browser loads: kernels, tab worker, dashboard.
+    BuildWeb {
+        /// What to build; everything when nothing is named.
+        #[arg(value_enum)]
+        parts: Vec<web::Part>,
+    },
+    /// Check the tools of this machine and install what can be installed.
+    Setup {
+        /// Also what only the tests need: Redis and Chromium.
+        #[arg(long)]
+        tests: bool,
+    },
+    /// Build everything and run the demo job.
+    Start(start::Start),
+    /// Run every check there is.
+    Test(suite::Test),
+    /// Check the house's own rules: sizes, directions, purity, names.
+    Tidy,
+    /// Replay the simulator: `cargo xtask sim -- SEED`.
+    Sim {
+        /// Handed to the simulator as they are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Measure what it costs.
+    Bench {
+        /// Handed to the benchmark as they are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let house = House::find()?;
+    match task {
+        Task::BuildWeb { parts } => web::build(&house, &parts),
+        Task::Setup { tests } => setup::run(&house, tests),
+        Task::Start(start) => start::run(&house, &start),
+        Task::Test(test) => suite::run(&house, &test),
+        Task::Tidy => tidy::run(&house),
+        Task::Sim { args } => forward(&house, &["--package", "sim", "--bin", "sim"], &args),
+        Task::Bench { args } => forward(&house, &["--release", "--package", "bench"], &args),
+    }
+}
+
+/// `cargo run` of one of our own tools, with the arguments it was given.
+fn forward(house: &House, selection: &[&str], args: &[String]) -> Result<()> {
+    let mut cargo = command::cargo(house);
+    cargo.arg("run").args(selection).arg("--").args(args);
+    command::run(&mut cargo)
+}

@@ -1,0 +1,178 @@
+//! Who may know whom. The words lie at the bottom, the hearts above them, then the shells, then the faces;
+//! an arrow the other way would let a shell's clock or socket into a heart.
+
+use super::{Finding, Source, code_of, identifiers};
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Each package of ours and those of ours that it may build on. Tests may use more.
+const MAY_KNOW: [(&str, &[&str]); 18] = [
+    ("kernel-abi", &[]),
+    ("kernel-macros", &[]),
+    ("elytra-kernel", &["kernel-abi", "kernel-macros"]),
+    ("rust-core", &["elytra-kernel", "kernel-abi"]),
+    ("protocol", &["kernel-abi"]),
+    ("scheduler", &["protocol", "kernel-abi"]),
+    ("worker", &["protocol", "kernel-abi"]),
+    ("program", &["protocol", "kernel-abi"]),
+    ("runtime", &["protocol", "kernel-abi", "program"]),
+    ("sim", &["protocol", "kernel-abi", "scheduler", "worker"]),
+    ("coordinator", &["protocol", "kernel-abi", "program", "scheduler"]),
+    (
+        "native-worker",
+        &["protocol", "kernel-abi", "program", "runtime", "worker"],
+    ),
+    ("web-worker", &["protocol", "kernel-abi", "worker"]),
+    ("dashboard", &["protocol", "kernel-abi"]),
+    (
+        "elytra",
+        &["protocol", "kernel-abi", "coordinator", "native-worker"],
+    ),
+    (
+        "bench",
+        &[
+            "protocol",
+            "kernel-abi",
+            "scheduler",
+            "worker",
+            "program",
+            "runtime",
+            "coordinator",
+            "rust-core",
+        ],
+    ),
+    ("functions", &["protocol", "kernel-abi", "program", "runtime"]),
+    ("xtask", &[]),
+];
+
+/// The command line starts these as libraries, from one file.
+const SHELLS: [&str; 2] = ["coordinator", "native_worker"];
+
+/// Arrows that point the wrong way, and shells started from more than one file.
+pub(super) fn check(sources: &[Source], metadata: &Value) -> Result<Vec<Finding>> {
+    let mut findings = wrong_arrows(metadata)?;
+    findings.extend(second_starters(sources));
+    Ok(findings)
+}
+
+fn wrong_arrows(metadata: &Value) -> Result<Vec<Finding>> {
+    let packages = metadata["packages"]
+        .as_array()
+        .context("cargo metadata names no packages")?;
+    let ours: BTreeSet<&str> = packages
+        .iter()
+        .filter_map(|package| package["name"].as_str())
+        .collect();
+    let mut findings = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().context("a package without a name")?;
+        let Some((_, allowed)) = MAY_KNOW.iter().find(|(known, _)| *known == name) else {
+            findings.push(finding(
+                name,
+                "a new package: say in xtask/src/tidy/direction.rs whom it may know",
+            ));
+            continue;
+        };
+        let known = dependencies(package).filter(|known| ours.contains(known) && !allowed.contains(known));
+        findings.extend(known.map(|known| finding(name, &format!("must not depend on `{known}`"))));
+    }
+    Ok(findings)
+}
+
+/// Names of what a package builds on; what only its tests use is left out.
+fn dependencies(package: &Value) -> impl Iterator<Item = &str> {
+    let all = package["dependencies"].as_array().into_iter().flatten();
+    all.filter(|dependency| dependency["kind"] != "dev")
+        .filter_map(|dependency| dependency["name"].as_str())
+}
+
+fn second_starters(sources: &[Source]) -> Vec<Finding> {
+    let starts = |source: &&Source| {
+        source.path.starts_with("cli/src/")
+            && source
+                .text
+                .lines()
+                .any(|line| identifiers_before_path(code_of(line)).any(|name| SHELLS.contains(&name)))
+    };
+    let starters: Vec<&Source> = sources.iter().filter(starts).collect();
+    let further = starters.iter().skip(1);
+    further
+        .map(|source| {
+            finding(
+                &source.path,
+                &format!("shells are started from `{}` only", starters[0].path),
+            )
+        })
+        .collect()
+}
+
+/// The names that begin a path such as `coordinator::run`.
+fn identifiers_before_path(code: &str) -> impl Iterator<Item = &str> {
+    code.split("::")
+        .take(code.matches("::").count())
+        .filter_map(|before| identifiers(before).last())
+}
+
+fn finding(place: &str, what: &str) -> Finding {
+    Finding {
+        place: place.to_owned(),
+        line: 0,
+        what: what.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn house(name: &str, dependency: &str, kind: Value) -> Value {
+        let packages = json!([
+            { "name": name, "dependencies": [{ "name": dependency, "kind": kind }] },
+            { "name": dependency, "dependencies": [] },
+        ]);
+        json!({ "packages": packages })
+    }
+
+    fn started_from(files: &[&str]) -> Vec<Finding> {
+        let text = "let server = coordinator::run(listener).await?;".to_owned();
+        let sources: Vec<Source> = files
+            .iter()
+            .map(|path| Source {
+                path: (*path).to_owned(),
+                text: text.clone(),
+            })
+            .collect();
+        second_starters(&sources)
+    }
+
+    #[test]
+    fn arrows_down_and_arrows_of_tests_are_right() {
+        assert_eq!(
+            wrong_arrows(&house("scheduler", "protocol", Value::Null)).unwrap(),
+            []
+        );
+        assert_eq!(
+            wrong_arrows(&house("coordinator", "runtime", json!("dev"))).unwrap(),
+            []
+        );
+        assert_eq!(started_from(&["cli/src/shells.rs", "coordinator/src/lib.rs"]), []);
+    }
+
+    #[test]
+    fn broken_twins_are_found() {
+        for (name, dependency) in [
+            ("protocol", "scheduler"),
+            ("scheduler", "worker"),
+            ("dashboard", "coordinator"),
+            ("runtime", "rust-core"),
+        ] {
+            let findings = wrong_arrows(&house(name, dependency, Value::Null)).unwrap();
+            assert_eq!(findings.len(), 1, "{name} -> {dependency}");
+        }
+        let stranger = wrong_arrows(&house("attic", "protocol", Value::Null)).unwrap();
+        assert!(stranger[0].what.contains("a new package"));
+        assert_eq!(started_from(&["cli/src/shells.rs", "cli/src/main.rs"]).len(), 1);
+    }
+}
