@@ -9,6 +9,7 @@
 //! | [`job`] | what a submitter asks for and how it stands |
 //! | [`cut`] | how items become shards: arithmetic, never a table |
 //! | [`run`] | the outputs of a run of shards |
+//! | [`totals`] | the counts of a stage that are durable |
 //! | [`wire`] | messages between a coordinator and a worker |
 //! | [`frame`] | one message in one WebSocket frame |
 //! | [`description`] | what a program says of itself |
@@ -25,6 +26,7 @@ pub mod job;
 pub mod limits;
 pub mod problem;
 pub mod run;
+pub mod totals;
 pub mod wire;
 
 /// The version of the worker wire; a peer with another one is refused with a clear message.

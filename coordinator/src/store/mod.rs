@@ -15,6 +15,7 @@ use protocol::cut::{Cut, ShardRun};
 use protocol::ids::{BlobHash, ClaimId, JobId, ProgramHash, ShardIndex, Stage};
 use protocol::job::{Encoding, JobSpec, JobState};
 use protocol::run::Outputs;
+pub use protocol::totals::Totals;
 use protocol::wire::Failure;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -75,38 +76,6 @@ pub struct Chunk {
     pub items: u64,
     /// The blob that is nothing but these items.
     pub blob: BlobHash,
-}
-
-/// A stage's counts, always those after the last commit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
-    /// Items known.
-    pub items: u64,
-    /// Whether no more items come.
-    pub items_closed: bool,
-    /// Items cut into shards.
-    pub items_cut: u64,
-    /// Shards cut.
-    pub shards_cut: u32,
-    /// Shards accepted.
-    pub shards_accepted: u32,
-    /// Items of accepted shards.
-    pub items_accepted: u64,
-    /// Shards failed for good (the job failed).
-    pub shards_failed: u32,
-    /// Shards failed for good and skipped.
-    pub shards_skipped: u32,
-    /// Execution time of accepted outputs, in microseconds.
-    pub busy_us: u64,
-}
-
-impl Totals {
-    /// Whether every item is in a shard that is accepted or skipped, and no more come.
-    pub fn is_complete(&self) -> bool {
-        self.items_closed
-            && self.items_cut == self.items
-            && self.shards_accepted + self.shards_skipped == self.shards_cut
-    }
 }
 
 /// A job as it is stored.
@@ -245,8 +214,9 @@ pub enum Op {
         /// When, in milliseconds since 1970.
         time_ms: u64,
     },
-    /// Failed and skipped shards of a job wait again (as if left by a dead coordinator), and a failed
-    /// job runs again.
+    /// Every shard that is cut and not accepted waits again, as if left by a dead coordinator: the failed,
+    /// the skipped, and those still claimed when the job failed. All claims on the job are void, and a
+    /// failed (or succeeded with skipped shards) job is running again.
     RetryFailed {
         /// The job.
         job: JobId,
