@@ -212,6 +212,7 @@ impl From<wasmparser::BinaryReaderError> for Refusal {
             "not enabled",
             "disabled",
             "disallowed",
+            "must be enabled",
             "not supported",
             "multiple memories",
             "multi-memory",

@@ -1,0 +1,139 @@
+//! The clocks of a run: its thread's CPU time, wall time, and the ticks at which both are looked at.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+use wasmtime::Engine;
+
+/// How often a running program is looked at.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+/// Ticks without any run after which the ticker sleeps.
+const IDLE_TICKS_MAX: u32 = 100;
+
+/// CPU time of the calling thread, in microseconds.
+pub(crate) fn thread_cpu_us() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a valid, exclusive pointer for the call's length.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    // The clock exists on every Linux; zero would only make a run look cheap.
+    if result != 0 {
+        return 0;
+    }
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds * 1_000_000 + nanoseconds / 1_000
+}
+
+/// Measures one run on its own thread.
+pub(crate) struct Meter {
+    cpu_us_at_start: u64,
+    start: Instant,
+}
+
+impl Meter {
+    pub(crate) fn start() -> Self {
+        Self {
+            cpu_us_at_start: thread_cpu_us(),
+            start: Instant::now(),
+        }
+    }
+
+    pub(crate) fn cpu_us(&self) -> u64 {
+        thread_cpu_us().saturating_sub(self.cpu_us_at_start)
+    }
+
+    pub(crate) fn wall_us(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A thread that moves the engine's epoch on every [`TICK`] while anything runs.
+pub(crate) struct Ticker {
+    shared: Arc<Shared>,
+    sleeper: Thread,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    running: AtomicUsize,
+    started: AtomicU64,
+    asleep: AtomicBool,
+    over: AtomicBool,
+}
+
+impl Ticker {
+    pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let for_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("ticker".into())
+            .spawn(move || for_thread.tick(&engine))?;
+        Ok(Self {
+            shared,
+            sleeper: thread.thread().clone(),
+            thread: Some(thread),
+        })
+    }
+
+    /// Ticks come at least until the returned guard is dropped.
+    pub(crate) fn run(&self) -> Running<'_> {
+        // The order (count, then look at `asleep`) is the ticker's order turned round, so one of the
+        // two always sees the other.
+        self.shared.running.fetch_add(1, Ordering::SeqCst);
+        self.shared.started.fetch_add(1, Ordering::Relaxed);
+        if self.shared.asleep.load(Ordering::SeqCst) {
+            self.sleeper.unpark();
+        }
+        Running(&self.shared)
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        self.sleeper.unpark();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the ticker has been printed already; there is nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// While it lives, the ticker ticks.
+pub(crate) struct Running<'a>(&'a Shared);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    fn tick(&self, engine: &Engine) {
+        let (mut idle_ticks, mut started) = (0, 0);
+        while !self.over.load(Ordering::SeqCst) {
+            thread::park_timeout(TICK);
+            engine.increment_epoch();
+            let started_now = self.started.load(Ordering::Relaxed);
+            let idle = started_now == started && self.running.load(Ordering::SeqCst) == 0;
+            idle_ticks = if idle { idle_ticks + 1 } else { 0 };
+            started = started_now;
+            if idle_ticks > IDLE_TICKS_MAX {
+                self.sleep();
+                idle_ticks = 0;
+            }
+        }
+    }
+
+    fn sleep(&self) {
+        self.asleep.store(true, Ordering::SeqCst);
+        while self.running.load(Ordering::SeqCst) == 0 && !self.over.load(Ordering::SeqCst) {
+            thread::park();
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,140 @@
+//! One run: a new store, a fresh instance, the entry, and the true cause of how it ended.
+use crate::Shared;
+use crate::clock::Meter;
+use crate::config::{Limits, StopHandle};
+use crate::host::{Ended, State};
+use crate::report::{RunOutcome, RunReport};
+use bytes::Bytes;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use wasmtime::{InstancePre, Store, Trap, WasmBacktrace};
+
+/// Characters of a function's name in a backtrace.
+const NAME_CHARS_MAX: usize = 160;
+
+/// A program ready to run, any number of times and from any thread.
+#[derive(Clone)]
+pub struct Prepared {
+    shared: Arc<Shared>,
+    instance: Arc<InstancePre<State>>,
+}
+
+impl Prepared {
+    pub(crate) fn new(shared: Arc<Shared>, instance: InstancePre<State>) -> Self {
+        Self {
+            shared,
+            instance: Arc::new(instance),
+        }
+    }
+
+    /// Runs one entry on a fresh instance, on the calling thread. Waits for a slot when all are taken.
+    ///
+    /// The thread needs a stack of at least 1 MiB.
+    pub fn run(&self, entry: &str, input: Bytes, limits: &Limits, stop: &StopHandle) -> RunReport {
+        let _slot = self.shared.slots.take();
+        let _running = self.shared.ticker.run();
+        let state = State::new(input, *limits, stop.clone(), Meter::start());
+        let mut store = Store::new(&self.shared.engine, state);
+        let result = if stop.is_stopped() {
+            store.data_mut().ended = Some(Ended::Stopped);
+            Ok(())
+        } else {
+            self.call(&mut store, entry)
+        };
+        report(store, result)
+    }
+
+    fn call(&self, store: &mut Store<State>, entry: &str) -> wasmtime::Result<()> {
+        store.limiter(|state| state);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| context.data_mut().tick());
+        let instance = self.instance.instantiate(&mut *store)?;
+        store.data_mut().memory = instance.get_memory(&mut *store, "memory");
+        match instance.get_typed_func::<(), ()>(&mut *store, entry) {
+            Ok(function) => function.call(&mut *store, ()),
+            Err(_) => Err(wasmtime::Error::new(NoEntry(entry.to_owned()))),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the program has no entry '{0}'")]
+struct NoEntry(String);
+
+fn report(store: Store<State>, result: wasmtime::Result<()>) -> RunReport {
+    let (cpu_us, wall_us) = (store.data().meter().cpu_us(), store.data().meter().wall_us());
+    let mut state = store.into_data();
+    let outcome = outcome(&mut state, result);
+    RunReport {
+        outcome,
+        log: state.log,
+        cpu_us,
+        wall_us,
+        memory_bytes_peak: state.memory_bytes_peak,
+    }
+}
+
+/// The order is the order of certainty: what this side did, what the program said, what it must have
+/// been, what it was.
+fn outcome(state: &mut State, result: wasmtime::Result<()>) -> RunOutcome {
+    match (state.ended, result) {
+        (Some(Ended::Stopped), _) => RunOutcome::Stopped,
+        (Some(Ended::OutOfTime), _) => RunOutcome::OutOfTime,
+        (Some(Ended::OutputTooLarge), _) => RunOutcome::OutputTooLarge,
+        (None, Ok(())) => RunOutcome::Finished(std::mem::take(&mut state.output)),
+        (None, Err(error)) if error.is::<NoEntry>() => RunOutcome::Failed {
+            item: None,
+            message: error.to_string(),
+        },
+        (None, Err(error)) => match &state.failure {
+            Some(words) => failed(words),
+            None if state.memory_refused => RunOutcome::OutOfMemory,
+            None => trapped(&error),
+        },
+    }
+}
+
+/// `words` are what follows [`kernel_abi::FAILURE_PREFIX`]: `index: cause`.
+fn failed(words: &[u8]) -> RunOutcome {
+    let words = String::from_utf8_lossy(words);
+    let (item, message) = match words.split_once(':') {
+        Some((index, cause)) => match index.trim().parse() {
+            Ok(index) => (Some(index), cause),
+            Err(_) => (None, words.as_ref()),
+        },
+        None => (None, words.as_ref()),
+    };
+    RunOutcome::Failed {
+        item,
+        message: message.trim().to_owned(),
+    }
+}
+
+fn trapped(error: &wasmtime::Error) -> RunOutcome {
+    let message = match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
+        None => error.root_cause().to_string(),
+    };
+    let backtrace = error
+        .downcast_ref::<WasmBacktrace>()
+        .map(backtrace)
+        .unwrap_or_default();
+    RunOutcome::Trapped { message, backtrace }
+}
+
+fn backtrace(trace: &WasmBacktrace) -> String {
+    let mut text = String::new();
+    for frame in trace.frames() {
+        let name = match frame.func_name() {
+            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+            None => format!("function {}", frame.func_index()),
+        };
+        let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+        // Writing to a string cannot fail.
+        let _ = match frame.module_offset() {
+            Some(offset) => writeln!(text, "{name} (at byte {offset:#x})"),
+            None => writeln!(text, "{name}"),
+        };
+    }
+    text
+}
