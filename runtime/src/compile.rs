@@ -116,13 +116,16 @@ fn why_it_ended(status: ExitStatus, words: &str, limits: &CompileLimits) -> Comp
     match status.signal() {
         Some(libc::SIGXCPU | libc::SIGKILL) => CompileError::OutOfTime(limits.cpu_s),
         Some(libc::SIGALRM) => CompileError::OutOfTime(limits.wall_s),
-        _ if words.contains("memory allocation of") || words.contains("Cannot allocate memory") => {
+        _ if OUT_OF_MEMORY.iter().any(|said| words.contains(said)) => {
             CompileError::OutOfMemory(limits.memory_bytes)
         }
         None if status.code() == Some(EXIT_REFUSED.into()) => CompileError::Refused(words.to_owned()),
         _ => CompileError::Process(format!("{status}: {words}")),
     }
 }
+
+/// How the standard library, the engine and the system say it.
+const OUT_OF_MEMORY: [&str; 3] = ["memory allocation of", "out of memory", "Cannot allocate memory"];
 
 /// The child's exit code when the module is to blame, and not the process.
 const EXIT_REFUSED: u8 = 3;

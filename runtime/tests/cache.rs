@@ -184,12 +184,18 @@ fn child_error(limits: CompileLimits, module: &[u8]) -> CompileError {
 /// What admission keeps out: it takes the compiler many seconds.
 fn bomb() -> Vec<u8> {
     let depth = 3_000;
-    let text = format!(
-        "(module (func {} {}))",
-        "loop ".repeat(depth),
-        "end ".repeat(depth)
-    );
+    let closing = "(br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))) end ".repeat(depth);
+    let text = format!("(module (func (param i32) {} {closing}))", "loop ".repeat(depth));
     wat::parse_str(text).unwrap()
+}
+
+/// A module that is read, parsed and written again, 7 MiB each time.
+fn large() -> Vec<u8> {
+    let data = "x".repeat(7 << 20);
+    wat::parse_str(format!(
+        "(module (memory 112 112) (data (i32.const 0) \"{data}\"))"
+    ))
+    .unwrap()
 }
 
 #[test]
@@ -201,10 +207,10 @@ fn a_child_that_takes_too_much_is_ended_and_says_why() {
     let error = child_error(limits, &bomb());
     assert!(matches!(error, CompileError::OutOfTime(1)), "{error}");
     let limits = CompileLimits {
-        memory_bytes: 24 << 20,
+        memory_bytes: 32 << 20,
         ..CompileLimits::default()
     };
-    let error = child_error(limits, &bomb());
+    let error = child_error(limits, &large());
     assert!(matches!(error, CompileError::OutOfMemory(_)), "{error}");
     let error = child_error(CompileLimits::default(), b"no module");
     assert!(matches!(error, CompileError::Refused(_)), "{error}");
