@@ -168,7 +168,7 @@ number_id! {
 }
 number_id! {
     /// A worker's right to a run of shards. The number is the fencing epoch: it grows, and the
-    /// high 32 bits are the coordinator's own epoch, so it is never used twice.
+    /// high 24 bits are the coordinator's own epoch, so it is never used twice.
     LeaseId, 'l', "a lease id (l- and 13 letters and digits)"
 }
 number_id! {

@@ -125,7 +125,7 @@ impl OutputsBuilder {
                 self.run = Some(ShardRun {
                     first: shard,
                     count: 1,
-                })
+                });
             }
             Some(run) if run.end() == shard => run.count += 1,
             Some(_) => return false,

@@ -1,0 +1,136 @@
+//! Every invariant, derived afresh from the tables: called by tests and the simulator after each input.
+use crate::lease::Twin;
+use crate::runs::RunSet;
+use crate::scheduler::Scheduler;
+use protocol::wire::JobHandle;
+
+impl Scheduler {
+    /// Says which invariant does not hold; an empty list means that all do.
+    pub fn check(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for (handle, job) in &self.jobs {
+            self.check_places(*handle, &mut broken);
+            if job
+                .leases
+                .iter()
+                .any(|id| self.leases.get(id).is_none_or(|l| l.job != *handle))
+            {
+                broken.push(format!(
+                    "{}: a lease in its list is not in the table",
+                    job.seed.id
+                ));
+            }
+        }
+        self.check_workers(&mut broken);
+        self.check_twins(&mut broken);
+        broken
+    }
+
+    /// A shard is pending, or waits for a retry, or is in one first lease: never in two of them.
+    fn check_places(&self, handle: JobHandle, broken: &mut Vec<String>) {
+        let Some(job) = self.jobs.get(&handle) else { return };
+        let mut seen = job.pending.clone();
+        let mut leased = 0;
+        let mut add = |seen: &mut RunSet, run, what: &str| {
+            if !seen.remove(run).is_empty() {
+                broken.push(format!(
+                    "{}: a shard of {run:?} is {what} and somewhere else too",
+                    job.seed.id
+                ));
+            }
+            seen.insert(run);
+        };
+        for shard in job
+            .retries
+            .iter()
+            .filter(|(_, r)| !r.leased)
+            .map(|(shard, _)| *shard)
+        {
+            add(
+                &mut seen,
+                protocol::cut::ShardRun {
+                    first: shard,
+                    count: 1,
+                },
+                "waiting for a retry",
+            );
+        }
+        for lease in job
+            .leases
+            .iter()
+            .filter_map(|id| self.leases.get(id))
+            .filter(|l| !l.is_backup())
+        {
+            leased += lease.left.count();
+            for run in lease.left.iter() {
+                add(&mut seen, run, "leased");
+            }
+        }
+        if leased != job.leased {
+            broken.push(format!(
+                "{}: {leased} shards are leased, {} are counted",
+                job.seed.id, job.leased
+            ));
+        }
+        for run in seen.iter() {
+            if (run.first..run.end()).any(|shard| job.claims.over(shard).is_none()) {
+                broken.push(format!("{}: {run:?} is held without a claim", job.seed.id));
+            }
+        }
+    }
+
+    fn check_workers(&self, broken: &mut Vec<String>) {
+        for (session, worker) in &self.workers {
+            let left = worker
+                .leases
+                .iter()
+                .filter_map(|id| self.leases.get(id))
+                .map(|l| l.left.count())
+                .sum::<u32>();
+            if left != worker.in_flight {
+                broken.push(format!(
+                    "{}: {left} shards in flight, {} counted",
+                    worker.seed.id, worker.in_flight
+                ));
+            }
+            if worker.in_flight > worker.seed.window_max {
+                broken.push(format!(
+                    "{}: {} shards exceed its window",
+                    worker.seed.id, worker.in_flight
+                ));
+            }
+            if self.sessions.get(&worker.seed.id) != Some(session) {
+                broken.push(format!("{}: its session is not in the table", worker.seed.id));
+            }
+        }
+        for (id, lease) in &self.leases {
+            if self
+                .workers
+                .get(&lease.session)
+                .is_none_or(|w| !w.leases.contains(id))
+            {
+                broken.push(format!("{id}: leased to a session that does not know it"));
+            }
+            if lease.left.is_empty() {
+                broken.push(format!("{id}: owes nothing and lives on"));
+            }
+        }
+    }
+
+    fn check_twins(&self, broken: &mut Vec<String>) {
+        for (id, lease) in &self.leases {
+            let mutual = match &lease.twin {
+                Twin::First(backups) => backups
+                    .iter()
+                    .all(|b| self.leases.get(b).is_some_and(|l| l.twin == Twin::BackupOf(*id))),
+                Twin::BackupOf(first) => self.leases.get(first).is_some_and(|l| match &l.twin {
+                    Twin::First(backups) => backups.contains(id),
+                    Twin::BackupOf(_) => false,
+                }),
+            };
+            if !mutual {
+                broken.push(format!("{id}: its twin does not know it"));
+            }
+        }
+    }
+}

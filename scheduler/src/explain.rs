@@ -1,0 +1,199 @@
+//! Why something does not move, and what would change it.
+use crate::executor::Executor;
+use crate::job::{ClaimState, Job};
+use crate::place::{Unfit, fits};
+use crate::scheduler::Scheduler;
+use protocol::api::{Explanation, Reason};
+use protocol::ids::{JobId, WorkerId};
+use protocol::job::JobState;
+use protocol::wire::PauseReason;
+use std::collections::BTreeMap;
+
+fn reason(code: &str, text: impl Into<String>, remedy: impl Into<String>) -> Reason {
+    Reason {
+        code: code.into(),
+        text: text.into(),
+        remedy: remedy.into(),
+    }
+}
+
+impl Scheduler {
+    /// Why a job that is not over stands as it does; `None` when it is not known here.
+    pub fn explain_job(&self, id: JobId) -> Option<Explanation> {
+        let job = self.jobs.get(self.job_ids.get(&id)?)?;
+        let mut reasons = Vec::new();
+        self.explain_state(job, &mut reasons);
+        self.explain_workers(job, &mut reasons);
+        self.explain_shards(job, &mut reasons);
+        if reasons.is_empty() {
+            let text = format!(
+                "{} shards are with workers, {} wait",
+                job.leased,
+                job.pending.count()
+            );
+            reasons.push(reason("moving", text, ""));
+        }
+        Some(Explanation { reasons })
+    }
+
+    fn explain_state(&self, job: &Job, reasons: &mut Vec<Reason>) {
+        if self.draining {
+            reasons.push(reason(
+                "draining",
+                "the coordinator is shutting down",
+                "it goes on after the restart",
+            ));
+        }
+        if job.state == JobState::Paused {
+            reasons.push(reason(
+                "paused",
+                "the job is paused",
+                "resume it: elytra job resume",
+            ));
+        }
+        if job.ending {
+            reasons.push(reason("ending", "the job ends; the store is being told", ""));
+        }
+    }
+
+    fn explain_workers(&self, job: &Job, reasons: &mut Vec<Reason>) {
+        if self.workers.is_empty() {
+            let remedy = "open the Contribute page and press Start, or run native-worker";
+            reasons.push(reason("no_worker", "no worker is connected", remedy));
+            return;
+        }
+        if self
+            .workers
+            .values()
+            .any(|w| w.takes_work() && fits(job, w).is_ok())
+        {
+            return;
+        }
+        let mut unfit: BTreeMap<String, u32> = BTreeMap::new();
+        for worker in self.workers.values() {
+            *unfit.entry(unfit_words(job, worker)).or_default() += 1;
+        }
+        for (words, count) in unfit {
+            let text = format!(
+                "{count} of {} workers cannot take it: {words}",
+                self.workers.len()
+            );
+            reasons.push(reason(
+                "no_worker_fits",
+                text,
+                "connect a worker that can, or ask for less in `needs` and `limits`",
+            ));
+        }
+    }
+
+    fn explain_shards(&self, job: &Job, reasons: &mut Vec<Reason>) {
+        let higher = self
+            .jobs
+            .values()
+            .filter(|o| o.is_live() && o.has_waiting() && o.seed.priority > job.seed.priority);
+        let higher = higher.count();
+        if job.has_waiting() && higher > 0 {
+            let text = format!("{higher} jobs with a higher priority go first");
+            reasons.push(reason("behind_others", text, "raise its priority, or wait"));
+        }
+        if job.storing > 0 && job.leased == 0 && !job.has_waiting() {
+            let text = format!("{} shards wait for the store", job.storing);
+            reasons.push(reason("storing", text, "see store_problem on the overview"));
+        }
+        if job.claim == ClaimState::Dry && job.leased == 0 && !job.has_waiting() && job.storing == 0 {
+            let open = !job.totals.items_closed;
+            let (code, text, remedy) = if open {
+                (
+                    "waiting_for_items",
+                    "every item so far is done, and more may come",
+                    "add items, or close the job",
+                )
+            } else {
+                ("elsewhere", "the rest is with other coordinators", "")
+            };
+            reasons.push(reason(code, text, remedy));
+        }
+        let waiting = job.retries.values().filter(|r| !r.leased).count();
+        if waiting > 0 {
+            let text = format!("{waiting} shards failed and wait for another attempt");
+            reasons.push(reason("retrying", text, "see the errors: elytra job info"));
+        }
+    }
+
+    /// Why a connected worker does what it does; `None` when it is not connected here.
+    pub fn explain_worker(&self, id: WorkerId) -> Option<Explanation> {
+        let worker = self.workers.get(self.sessions.get(&id)?)?;
+        let mut reasons = Vec::new();
+        if let Some(pause) = worker.pause.filter(|_| worker.slots == 0) {
+            reasons.push(reason("paused", pause_words(pause), "resume it where it runs"));
+        }
+        if worker.in_flight > 0 {
+            let text = format!(
+                "it has {} shards in {} leases",
+                worker.in_flight,
+                worker.leases.len()
+            );
+            reasons.push(reason("working", text, ""));
+        } else if worker.slots > 0 {
+            reasons.extend(self.why_idle(worker));
+        }
+        Some(Explanation { reasons })
+    }
+
+    fn why_idle(&self, worker: &Executor) -> Vec<Reason> {
+        let live: Vec<&Job> = self.jobs.values().filter(|j| j.is_live()).collect();
+        if live.is_empty() {
+            return vec![reason(
+                "no_job",
+                "no job wants work done at the moment",
+                "submit one",
+            )];
+        }
+        let unfit: Vec<String> = live
+            .iter()
+            .filter(|j| fits(j, worker).is_err())
+            .map(|j| format!("{}: {}", j.seed.id, unfit_words(j, worker)))
+            .collect();
+        if unfit.len() == live.len() {
+            return vec![reason("fits_no_job", unfit.join("; "), "")];
+        }
+        vec![reason(
+            "nothing_pending",
+            "every shard is with other workers or done",
+            "",
+        )]
+    }
+}
+
+fn unfit_words(job: &Job, worker: &Executor) -> String {
+    match fits(job, worker) {
+        Err(Unfit::NeedsNative) => "it wants native workers".into(),
+        Err(Unfit::NeedsTrusted) => "it wants trusted workers".into(),
+        Err(Unfit::NeedsSimd) => "it wants SIMD".into(),
+        Err(Unfit::NeedsMemory) => {
+            format!(
+                "it wants {} MiB, the worker gives {}",
+                job.seed.memory_mib, worker.seed.memory_mib
+            )
+        }
+        Err(Unfit::ProgramRefused) => {
+            let failure = job.refused_by.get(&worker.seed.id);
+            format!(
+                "its program does not run there: {}",
+                failure.map_or("", |f| f.detail.as_str())
+            )
+        }
+        Ok(()) => worker.pause.map_or("it is leaving", pause_words).into(),
+    }
+}
+
+fn pause_words(pause: PauseReason) -> &'static str {
+    match pause {
+        PauseReason::Person => "its contributor paused it",
+        PauseReason::Finishing => "it finishes what it has and takes nothing new",
+        PauseReason::Battery => "it runs on battery",
+        PauseReason::Hidden => "its tab is hidden",
+        PauseReason::Schedule => "it is outside the hours its contributor chose",
+        PauseReason::Stopping => "it is stopping",
+    }
+}

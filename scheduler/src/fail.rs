@@ -1,0 +1,279 @@
+//! Attempts that end without an output: failed, lost, returned, refused; and shards that are poison.
+use crate::job::Retry;
+use crate::output::{Effect, Output};
+use crate::scheduler::Scheduler;
+use crate::timer::Timer;
+use protocol::cut::ShardRun;
+use protocol::ids::{LeaseId, SessionId, WorkerId};
+use protocol::job::{JobState, OnFailure};
+use protocol::wire::{Cause, Failure, JobHandle};
+
+/// How long a failed shard waits for a worker that has not tried it, in milliseconds.
+const OTHERS_FIRST_MS: u64 = 1_000;
+/// Workers that vanish over the same shard before it is taken for the reason. Tabs close all the time,
+/// so this is far above the attempts of a job.
+const LOSSES_MAX: u8 = 25;
+
+impl Scheduler {
+    pub(crate) fn on_failed(&mut self, session: SessionId, id: LeaseId, shard: u32, failure: Failure) {
+        let one = ShardRun {
+            first: shard,
+            count: 1,
+        };
+        let Some(lease) = self.leases.get_mut(&id).filter(|l| l.session == session) else {
+            return;
+        };
+        if lease.left.remove(one).is_empty() {
+            return;
+        }
+        lease.moved_ms = self.now_ms;
+        let (handle, first, shard_ms) = (lease.job, !lease.is_backup(), lease.shard_ms);
+        let (twin_has_it, is_done) = (
+            self.twin_has(id, shard),
+            self.leases.get(&id).is_some_and(|l| l.left.is_empty()),
+        );
+        let Some(worker) = self.workers.get_mut(&session) else {
+            return;
+        };
+        worker.relieved(1, shard_ms);
+        worker.record.failed += 1;
+        let worker = worker.seed.id;
+        self.failed += 1;
+        if let Some(job) = self.jobs.get_mut(&handle).filter(|_| first) {
+            job.leased -= 1;
+        }
+        if is_done {
+            self.drop_lease(id);
+        }
+        self.store(
+            handle,
+            Effect::NoteFailure {
+                shard,
+                failure: failure.clone(),
+            },
+        );
+        self.count_failure(handle, shard, worker, failure, twin_has_it);
+    }
+
+    fn twin_has(&self, id: LeaseId, shard: u32) -> bool {
+        let Some(lease) = self.leases.get(&id) else {
+            return false;
+        };
+        let single = crate::lease::Lease {
+            left: crate::runs::RunSet::of(ShardRun {
+                first: shard,
+                count: 1,
+            }),
+            ..lease.clone()
+        };
+        self.orphans(&single).is_empty()
+    }
+
+    fn count_failure(
+        &mut self,
+        handle: JobHandle,
+        shard: u32,
+        worker: WorkerId,
+        failure: Failure,
+        twin_has_it: bool,
+    ) {
+        let anyone_ms = self.now_ms + OTHERS_FIRST_MS;
+        let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
+            return;
+        };
+        let fresh = Retry {
+            failed: 0,
+            tried: Vec::new(),
+            anyone_ms,
+            leased: twin_has_it,
+        };
+        let retry = job.retries.entry(shard).or_insert(fresh);
+        retry.failed = retry.failed.saturating_add(1);
+        retry.anyone_ms = anyone_ms;
+        retry.leased = twin_has_it;
+        if !retry.tried.contains(&worker) {
+            retry.tried.push(worker);
+        }
+        if retry.failed >= job.seed.attempts_max {
+            self.give_up(handle, shard, failure);
+        } else {
+            self.timers.set(anyone_ms, Timer::Retry(handle));
+            self.feed_hungry();
+        }
+    }
+
+    /// The shard failed for good: the job goes on without it, or fails with the real cause.
+    fn give_up(&mut self, handle: JobHandle, shard: u32, failure: Failure) {
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
+        let Some((claim, _)) = job.claims.over(shard) else {
+            return;
+        };
+        let one = ShardRun {
+            first: shard,
+            count: 1,
+        };
+        job.retries.remove(&shard);
+        job.losses.remove(&shard);
+        job.pending.remove(one);
+        job.claims.settle(one);
+        job.storing += 1;
+        let skipped = job.seed.on_failure == OnFailure::Skip;
+        let (stage, items) = (job.seed.stage, job.items_of(shard));
+        let reason = failed_reason(shard, items, job.seed.attempts_max, &failure);
+        self.store(
+            handle,
+            Effect::Fail {
+                stage,
+                claim,
+                shard,
+                items,
+                failure,
+                skipped,
+            },
+        );
+        if !skipped {
+            self.request_state(handle, JobState::Failed, Some(reason));
+            self.stop_job(handle);
+        }
+    }
+
+    /// A lease's worker vanished or let it run out: its shards wait again at once.
+    pub(crate) fn lose_lease(&mut self, id: LeaseId, worker: WorkerId) {
+        let Some(lease) = self.drop_lease(id) else { return };
+        self.ended.keep(id, lease.job);
+        let orphans = self.orphans(&lease);
+        let suspect = lease.left.first().map(|run| run.first);
+        for run in orphans.iter() {
+            self.give_back(lease.job, run);
+        }
+        if let Some(shard) = suspect.filter(|shard| orphans.contains(*shard)) {
+            self.count_loss(lease.job, shard, worker);
+        }
+    }
+
+    fn count_loss(&mut self, handle: JobHandle, shard: u32, worker: WorkerId) {
+        let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
+            return;
+        };
+        let losses = job.losses.entry(shard).or_insert(0);
+        *losses += 1;
+        if *losses >= LOSSES_MAX {
+            let detail = format!(
+                "{LOSSES_MAX} workers vanished while they computed this shard, the last was {worker}"
+            );
+            self.give_up(
+                handle,
+                shard,
+                Failure {
+                    cause: Cause::Lost,
+                    detail,
+                },
+            );
+        }
+    }
+
+    /// Shards wait again: among the pending, or with those that some workers tried.
+    fn give_back(&mut self, handle: JobHandle, run: ShardRun) {
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
+        job.pending.insert(run);
+        let tried: Vec<u32> = job
+            .retries
+            .range(run.first..run.end())
+            .map(|(shard, _)| *shard)
+            .collect();
+        for shard in tried {
+            job.pending.remove(ShardRun {
+                first: shard,
+                count: 1,
+            });
+            if let Some(retry) = job.retries.get_mut(&shard) {
+                retry.leased = false;
+            }
+        }
+    }
+
+    pub(crate) fn on_returned(&mut self, session: SessionId, id: LeaseId) {
+        if self.leases.get(&id).is_none_or(|l| l.session != session) {
+            return;
+        }
+        let Some(lease) = self.drop_lease(id) else { return };
+        for run in self.orphans(&lease).iter() {
+            self.give_back(lease.job, run);
+        }
+        self.feed_hungry();
+    }
+
+    pub(crate) fn expire_lease(&mut self, id: LeaseId) {
+        let Some(lease) = self.leases.get(&id) else { return };
+        let (session, left) = (lease.session, lease.left.count());
+        let Some(worker) = self.workers.get_mut(&session) else {
+            return;
+        };
+        worker.record.lost += u64::from(left);
+        let worker = worker.seed.id;
+        self.emit(Output::Cancel {
+            session,
+            lease: id,
+            shards: Vec::new(),
+        });
+        self.lose_lease(id, worker);
+        self.feed_hungry();
+    }
+
+    /// A worker cannot run a program: it gets nothing more of the job, and when too many say so the
+    /// program is the reason.
+    pub(crate) fn on_program_refused(&mut self, session: SessionId, handle: JobHandle, failure: Failure) {
+        let Some(worker) = self.workers.get(&session).map(|w| w.seed.id) else {
+            return;
+        };
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
+        job.refused_by.insert(worker, failure.clone());
+        let refused = job.refused_by.len();
+        let mine: Vec<LeaseId> = job
+            .leases
+            .iter()
+            .copied()
+            .filter(|id| self.leases.get(id).is_some_and(|l| l.session == session))
+            .collect();
+        let too_many = refused >= usize::from(job.seed.attempts_max);
+        let shard = mine
+            .first()
+            .and_then(|id| self.leases.get(id)?.left.first())
+            .map_or(0, |run| run.first);
+        self.store(
+            handle,
+            Effect::NoteFailure {
+                shard,
+                failure: failure.clone(),
+            },
+        );
+        for id in mine {
+            self.on_returned(session, id);
+        }
+        if too_many && self.jobs.get(&handle).is_some_and(|j| !j.ending) {
+            let reason = format!(
+                "{refused} workers could not run the program; the last said: {}",
+                failure.detail
+            );
+            self.request_state(handle, JobState::Failed, Some(reason));
+            self.stop_job(handle);
+        }
+    }
+}
+
+fn failed_reason(shard: u32, items: (u64, u64), attempts: u8, failure: &Failure) -> String {
+    let (first, last) = (items.0, items.1.saturating_sub(1));
+    let which = if first == last {
+        format!("item {first}")
+    } else {
+        format!("items {first} to {last}")
+    };
+    let line = failure.detail.lines().next().unwrap_or_default();
+    format!("shard {shard} ({which}) failed {attempts} times, the last time: {line}")
+}

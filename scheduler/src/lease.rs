@@ -1,0 +1,37 @@
+//! A lease as the scheduler keeps it.
+use crate::runs::RunSet;
+use protocol::ids::{ClaimId, LeaseId, SessionId};
+use protocol::wire::JobHandle;
+
+/// A worker's right to a run of shards.
+#[derive(Clone, Debug)]
+pub(crate) struct Lease {
+    pub(crate) job: JobHandle,
+    pub(crate) session: SessionId,
+    /// The claim that covers all of its shards.
+    pub(crate) claim: ClaimId,
+    /// Shards not returned yet.
+    pub(crate) left: RunSet,
+    /// Predicted execution time of one of its shards, in milliseconds.
+    pub(crate) shard_ms: f64,
+    /// When the last of its shards was returned (or it was granted): what makes it a straggler.
+    pub(crate) moved_ms: u64,
+    pub(crate) ends_ms: u64,
+    pub(crate) length_ms: u32,
+    pub(crate) twin: Twin,
+}
+
+/// Which other leases hold the same shards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Twin {
+    /// The first hand-out, with its backup attempts.
+    First(Vec<LeaseId>),
+    /// A backup attempt of that lease.
+    BackupOf(LeaseId),
+}
+
+impl Lease {
+    pub(crate) fn is_backup(&self) -> bool {
+        matches!(self.twin, Twin::BackupOf(_))
+    }
+}

@@ -1,0 +1,562 @@
+//! The struct that owns all state, and what each input does to it.
+use crate::executor::{Executor, Record, SpeedKey, WorkerSeed};
+use crate::input::{Input, JobSeed, Steer};
+use crate::job::{ClaimState, Job};
+use crate::lease::Lease;
+use crate::output::{Effect, Output};
+use crate::timer::{Timer, TimerTable};
+use protocol::cut::{Cut, ShardRun};
+use protocol::ids::{ClaimId, JobId, LeaseId, ProgramHash, SessionId, WorkerId};
+use protocol::job::JobState;
+use protocol::totals::Totals;
+use protocol::wire::{FromWorker, JobHandle, RefusalCode};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// How often silent workers and leases that ran out are looked for.
+pub(crate) const SWEEP_MS: u64 = 1_000;
+/// How often idle workers are offered stragglers.
+pub(crate) const TAIL_MS: u64 = 250;
+/// How soon the store is asked again when it had nothing left.
+const CLAIM_AGAIN_MS: u64 = 500;
+/// Workers that left and are remembered with their speed.
+const RECORDS_MAX: usize = 1_000;
+
+/// What the scheduler is told once.
+#[derive(Clone, Copy, Debug)]
+pub struct SchedulerConfig {
+    /// High 24 bits of every lease id; never used before.
+    pub epoch: u32,
+    /// Whether other coordinators may leave shards behind: then an empty answer is asked again.
+    pub shared: bool,
+}
+
+/// The heart. See the crate's documentation for the contract.
+#[derive(Debug)]
+pub struct Scheduler {
+    pub(crate) config: SchedulerConfig,
+    pub(crate) now_ms: u64,
+    pub(crate) jobs: BTreeMap<JobHandle, Job>,
+    pub(crate) job_ids: BTreeMap<JobId, JobHandle>,
+    pub(crate) workers: BTreeMap<SessionId, Executor>,
+    pub(crate) sessions: BTreeMap<WorkerId, SessionId>,
+    pub(crate) records: BTreeMap<WorkerId, Record>,
+    record_order: VecDeque<WorkerId>,
+    pub(crate) leases: BTreeMap<LeaseId, Lease>,
+    /// Workers with room in their window and nothing to fill it.
+    pub(crate) hungry: BTreeSet<SessionId>,
+    pub(crate) timers: TimerTable,
+    pub(crate) outputs: VecDeque<Output>,
+    speed_keys: BTreeMap<(ProgramHash, String), SpeedKey>,
+    pub(crate) leases_made: u64,
+    pub(crate) ended: crate::finish::Ended,
+    pub(crate) draining: bool,
+    pub(crate) accepted: u64,
+    pub(crate) failed: u64,
+}
+
+impl Scheduler {
+    /// A scheduler without jobs and workers.
+    pub fn new(config: SchedulerConfig) -> Self {
+        Self {
+            config,
+            now_ms: 0,
+            jobs: BTreeMap::new(),
+            job_ids: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            records: BTreeMap::new(),
+            record_order: VecDeque::new(),
+            leases: BTreeMap::new(),
+            hungry: BTreeSet::new(),
+            timers: TimerTable::default(),
+            outputs: VecDeque::new(),
+            speed_keys: BTreeMap::new(),
+            leases_made: 0,
+            ended: crate::finish::Ended::default(),
+            draining: false,
+            accepted: 0,
+            failed: 0,
+        }
+    }
+
+    /// Takes one input; `now_ms` never goes back (a smaller value counts as the last one).
+    pub fn handle(&mut self, now_ms: u64, input: Input) {
+        self.now_ms = self.now_ms.max(now_ms);
+        match input {
+            Input::JobAdded(seed) => self.on_job_added(*seed),
+            Input::JobMoved { job, totals, state } => self.on_job_moved(job, totals, state),
+            Input::Steer { job, steer } => self.on_steer(job, steer),
+            Input::Claimed {
+                job,
+                claim,
+                runs,
+                cut,
+                totals,
+            } => self.on_claimed(job, claim, runs, cut, totals),
+            Input::Counted {
+                job,
+                claim,
+                shards,
+                totals,
+                state,
+            } => {
+                self.on_counted(job, claim, shards, totals, state);
+            }
+            Input::WorkerJoined(seed) => self.on_worker_joined(*seed),
+            Input::FromWorker { session, message } => self.on_message(session, message),
+            Input::WorkerLeft { session } => self.on_worker_left(session),
+            Input::TimerRang => self.on_timer(),
+            Input::Drain => self.on_drain(),
+        }
+    }
+
+    /// The next effect, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::TimerRang`] is wanted.
+    pub fn next_timer_ms(&self) -> Option<u64> {
+        self.timers.next_ms()
+    }
+
+    pub(crate) fn next_lease_id(&self) -> LeaseId {
+        LeaseId(u64::from(self.config.epoch) << 40 | self.leases_made)
+    }
+
+    pub(crate) fn entry_of(&self, key: SpeedKey) -> Option<&str> {
+        self.speed_keys
+            .iter()
+            .find(|(_, k)| **k == key)
+            .map(|((_, entry), _)| entry.as_str())
+    }
+
+    pub(crate) fn emit(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn store(&mut self, job: JobHandle, effect: Effect) {
+        self.emit(Output::Store { job, effect });
+    }
+
+    fn on_job_added(&mut self, seed: JobSeed) {
+        if self.job_ids.contains_key(&seed.id) {
+            return;
+        }
+        let handle = seed.handle;
+        let next = u32::try_from(self.speed_keys.len()).unwrap_or(u32::MAX);
+        let key = *self
+            .speed_keys
+            .entry((seed.program, seed.entry.clone()))
+            .or_insert(SpeedKey(next));
+        let mut job = Job::new(self.now_ms, seed, key);
+        job.served = self.least_served();
+        self.job_ids.insert(job.seed.id, handle);
+        self.jobs.insert(handle, job);
+        self.emit(Output::JobChanged(handle));
+        self.settle_state(handle);
+        self.feed_hungry();
+    }
+
+    /// A new job starts where the least served live job stands, or it would be paid for its absence.
+    fn least_served(&self) -> f64 {
+        let live = self.jobs.values().filter(|j| j.is_live()).map(|j| j.served);
+        live.min_by(f64::total_cmp).unwrap_or(0.0)
+    }
+
+    fn on_job_moved(&mut self, id: JobId, totals: Totals, state: JobState) {
+        let Some(&handle) = self.job_ids.get(&id) else {
+            return;
+        };
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
+        job.totals = totals;
+        if job.claim == ClaimState::Dry {
+            job.claim = ClaimState::Ready;
+        }
+        self.adopt_state(handle, state);
+        self.emit(Output::JobChanged(handle));
+        self.settle_state(handle);
+        self.feed_hungry();
+    }
+
+    fn on_steer(&mut self, id: JobId, steer: Steer) {
+        let Some(&handle) = self.job_ids.get(&id) else {
+            return;
+        };
+        let Some(job) = self.jobs.get(&handle) else { return };
+        let started = if job.attempts > 0 || job.totals.shards_cut > 0 {
+            JobState::Running
+        } else {
+            JobState::Queued
+        };
+        match (steer, job.state) {
+            (Steer::Pause, JobState::Queued | JobState::Running) if !job.ending => {
+                self.request_state(handle, JobState::Paused, None);
+            }
+            (Steer::Resume, JobState::Paused) => {
+                self.request_state(handle, started, None);
+                self.feed_hungry();
+            }
+            (Steer::Cancel { reason }, state) if !state.is_over() && !job.ending => {
+                self.cancel(handle, reason);
+            }
+            _ => {}
+        }
+    }
+
+    /// Two steps: canceling at once, canceled when that is durable. Nothing is waited for, because a
+    /// late output of a cancelled shard is worth nothing.
+    fn cancel(&mut self, handle: JobHandle, reason: Option<String>) {
+        self.request_state(handle, JobState::Canceling, reason.clone());
+        self.stop_job(handle);
+        self.store(
+            handle,
+            Effect::SetState {
+                state: JobState::Canceled,
+                reason,
+            },
+        );
+    }
+
+    /// Takes a state at once and has it stored; the store's answer confirms it.
+    pub(crate) fn request_state(&mut self, handle: JobHandle, state: JobState, reason: Option<String>) {
+        if let Some(job) = self.jobs.get_mut(&handle) {
+            job.reason.clone_from(&reason);
+            if state.is_over() {
+                job.ending = true;
+            } else {
+                job.state = state;
+            }
+        }
+        self.store(handle, Effect::SetState { state, reason });
+        self.emit(Output::JobChanged(handle));
+    }
+
+    /// Ends every lease of a job and hands out nothing more of it.
+    pub(crate) fn stop_job(&mut self, handle: JobHandle) {
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
+        job.ending = true;
+        let leases: Vec<LeaseId> = job.leases.iter().copied().collect();
+        for id in leases {
+            self.cancel_lease(id);
+        }
+    }
+
+    /// Forgets a lease and tells its worker.
+    pub(crate) fn cancel_lease(&mut self, id: LeaseId) {
+        if let Some(lease) = self.drop_lease(id) {
+            self.emit(Output::Cancel {
+                session: lease.session,
+                lease: id,
+                shards: Vec::new(),
+            });
+            self.refresh_hunger(lease.session);
+        }
+    }
+
+    fn on_claimed(
+        &mut self,
+        handle: JobHandle,
+        claim: ClaimId,
+        runs: Vec<ShardRun>,
+        cut: Cut,
+        totals: Totals,
+    ) {
+        let (shared, again_ms) = (self.config.shared, self.now_ms + CLAIM_AGAIN_MS);
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
+        job.totals = totals;
+        job.cut = cut;
+        job.claim = if runs.is_empty() {
+            ClaimState::Dry
+        } else {
+            ClaimState::Ready
+        };
+        for run in runs {
+            job.claims.add(claim, run);
+            job.pending.insert(run);
+        }
+        if job.claim == ClaimState::Dry && shared {
+            self.timers.set(again_ms, Timer::Claim(handle));
+        }
+        self.settle_state(handle);
+        self.feed_hungry();
+    }
+
+    fn on_counted(
+        &mut self,
+        handle: JobHandle,
+        claim: Option<(ClaimId, u32)>,
+        shards: u32,
+        totals: Totals,
+        state: JobState,
+    ) {
+        let now_ms = self.now_ms;
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
+        let items = totals.items_accepted.saturating_sub(job.totals.items_accepted);
+        job.totals = totals;
+        if let Some((claim, asked)) = claim {
+            job.storing -= asked;
+            job.shards_rate.add(now_ms, u64::from(shards));
+            job.items_rate.add(now_ms, items);
+            self.accepted += u64::from(shards);
+            if shards < asked {
+                self.on_claim_lost(handle, claim);
+            }
+        } else {
+            self.adopt_state(handle, state);
+        }
+        self.emit(Output::JobChanged(handle));
+        self.settle_state(handle);
+    }
+
+    /// The store says that a claim is no longer ours (we were silent for too long): its shards belong to
+    /// another coordinator now.
+    fn on_claim_lost(&mut self, handle: JobHandle, claim: ClaimId) {
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
+        for run in job.claims.drop_claim(claim) {
+            job.pending.remove(run);
+            job.retries
+                .retain(|shard, _| !(run.first..run.end()).contains(shard));
+        }
+        let lost: Vec<LeaseId> = job
+            .leases
+            .iter()
+            .copied()
+            .filter(|id| self.leases.get(id).is_some_and(|l| l.claim == claim))
+            .collect();
+        for id in lost {
+            self.cancel_lease(id);
+        }
+    }
+
+    /// Takes over a state that the store told: ours confirmed, or another coordinator's.
+    fn adopt_state(&mut self, handle: JobHandle, state: JobState) {
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
+        if state.is_over() {
+            job.state = state;
+            self.stop_job(handle);
+            self.forget_job(handle);
+        } else if !job.ending {
+            job.state = state;
+        }
+    }
+
+    fn forget_job(&mut self, handle: JobHandle) {
+        let Some(job) = self.jobs.remove(&handle) else {
+            return;
+        };
+        self.job_ids.remove(&job.seed.id);
+        self.timers.forget_job(handle);
+        for session in job.opened {
+            self.emit(Output::Close { session, job: handle });
+        }
+        self.emit(Output::JobOver {
+            job: handle,
+            id: job.seed.id,
+        });
+    }
+
+    /// A job whose every item is settled has succeeded.
+    fn settle_state(&mut self, handle: JobHandle) {
+        let Some(job) = self.jobs.get(&handle) else { return };
+        let complete = job.totals.is_complete() && job.storing == 0;
+        if complete && !job.ending && job.state != JobState::Canceling {
+            self.request_state(handle, JobState::Succeeded, None);
+        }
+    }
+
+    fn on_worker_joined(&mut self, seed: WorkerSeed) {
+        if let Some(&older) = self.sessions.get(&seed.id) {
+            let detail = "the same worker connected again; this older connection ends".into();
+            self.end_session(older, RefusalCode::Replaced, detail);
+        }
+        let (session, id) = (seed.session, seed.id);
+        let record = self.take_record(id);
+        self.sessions.insert(id, session);
+        self.workers
+            .insert(session, Executor::new(self.now_ms, seed, record));
+        self.timers.set(self.now_ms + SWEEP_MS, Timer::Sweep);
+        self.emit(Output::WorkerChanged(id));
+        self.feed(session);
+    }
+
+    fn take_record(&mut self, id: WorkerId) -> Record {
+        let record = self.records.remove(&id);
+        if record.is_some() {
+            self.record_order.retain(|kept| *kept != id);
+        }
+        record.unwrap_or_default()
+    }
+
+    fn keep_record(&mut self, id: WorkerId, record: Record) {
+        self.records.insert(id, record);
+        self.record_order.push_back(id);
+        while self.record_order.len() > RECORDS_MAX {
+            if let Some(oldest) = self.record_order.pop_front() {
+                self.records.remove(&oldest);
+            }
+        }
+    }
+
+    fn on_message(&mut self, session: SessionId, message: FromWorker) {
+        let now_ms = self.now_ms;
+        let Some(worker) = self.workers.get_mut(&session) else {
+            return;
+        };
+        worker.heard_ms = now_ms;
+        match message {
+            FromWorker::Hello(_) => {
+                let detail = "a hello may come only once, as the first message".into();
+                self.end_session(session, RefusalCode::OutOfTurn, detail);
+            }
+            FromWorker::Finished {
+                lease,
+                outputs,
+                busy_us,
+            } => self.on_finished(session, lease, outputs, busy_us),
+            FromWorker::FinishedBlob {
+                lease,
+                shard,
+                blob,
+                length: _,
+                busy_us,
+            } => {
+                self.on_finished_blob(session, lease, shard, blob, busy_us);
+            }
+            FromWorker::Failed {
+                lease,
+                shard,
+                failure,
+                busy_us: _,
+            } => self.on_failed(session, lease, shard, failure),
+            FromWorker::Returned { lease } => self.on_returned(session, lease),
+            FromWorker::Heartbeat { leases } => self.on_heartbeat(session, &leases),
+            FromWorker::Availability { slots, pause } => self.on_availability(session, slots, pause),
+            FromWorker::ProgramRefused { job, failure } => self.on_program_refused(session, job, failure),
+            FromWorker::Goodbye => self.on_worker_left(session),
+        }
+        self.feed(session);
+    }
+
+    fn on_heartbeat(&mut self, session: SessionId, leases: &[LeaseId]) {
+        for id in leases {
+            if let Some(lease) = self.leases.get_mut(id).filter(|l| l.session == session) {
+                lease.ends_ms = self.now_ms + u64::from(lease.length_ms);
+            }
+        }
+    }
+
+    fn on_availability(
+        &mut self,
+        session: SessionId,
+        slots: u16,
+        pause: Option<protocol::wire::PauseReason>,
+    ) {
+        let Some(worker) = self.workers.get_mut(&session) else {
+            return;
+        };
+        worker.slots = slots.min(protocol::limits::SLOTS_MAX);
+        worker.pause = pause;
+        let id = worker.seed.id;
+        self.hungry.remove(&session);
+        self.emit(Output::WorkerChanged(id));
+    }
+
+    /// Ends a session from this side, as if it had been lost.
+    pub(crate) fn end_session(&mut self, session: SessionId, code: RefusalCode, detail: String) {
+        self.on_worker_left(session);
+        self.emit(Output::End {
+            session,
+            code,
+            detail,
+        });
+    }
+
+    fn on_worker_left(&mut self, session: SessionId) {
+        let Some(worker) = self.workers.remove(&session) else {
+            return;
+        };
+        let id = worker.seed.id;
+        if self.sessions.get(&id) == Some(&session) {
+            self.sessions.remove(&id);
+        }
+        self.hungry.remove(&session);
+        for job in self.jobs.values_mut() {
+            job.opened.remove(&session);
+        }
+        let leases: Vec<LeaseId> = worker.leases.iter().copied().collect();
+        let lost = leases
+            .iter()
+            .filter_map(|id| self.leases.get(id))
+            .map(|l| u64::from(l.left.count()))
+            .sum::<u64>();
+        let mut record = worker.record;
+        record.lost += lost;
+        self.keep_record(id, record);
+        for lease in leases {
+            self.lose_lease(lease, id);
+        }
+        self.emit(Output::WorkerChanged(id));
+        self.feed_hungry();
+    }
+
+    fn on_timer(&mut self) {
+        while let Some(timer) = self.timers.take_due(self.now_ms) {
+            match timer {
+                Timer::Sweep => self.sweep(),
+                Timer::Tail => self.feed_hungry(),
+                Timer::Claim(job) => {
+                    if let Some(job) = self.jobs.get_mut(&job).filter(|j| j.claim == ClaimState::Dry) {
+                        job.claim = ClaimState::Ready;
+                    }
+                    self.feed_hungry();
+                }
+                Timer::Retry(_) => self.feed_hungry(),
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        let silence_ms = u64::from(protocol::limits::SILENCE_MS_MAX);
+        let silent: Vec<SessionId> = (self.workers.iter())
+            .filter(|(_, w)| self.now_ms.saturating_sub(w.heard_ms) > silence_ms)
+            .map(|(session, _)| *session)
+            .collect();
+        for session in silent {
+            let detail = format!("nothing was heard for {} s; connect again", silence_ms / 1_000);
+            self.end_session(session, RefusalCode::Silent, detail);
+        }
+        let expired: Vec<LeaseId> = self
+            .leases
+            .iter()
+            .filter(|(_, l)| l.ends_ms <= self.now_ms)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in expired {
+            self.expire_lease(id);
+        }
+        if !self.workers.is_empty() {
+            self.timers.set(self.now_ms + SWEEP_MS, Timer::Sweep);
+        }
+    }
+
+    fn on_drain(&mut self) {
+        self.draining = true;
+        let sessions: Vec<SessionId> = self.workers.keys().copied().collect();
+        for session in sessions {
+            self.emit(Output::Drain { session });
+        }
+    }
+}
