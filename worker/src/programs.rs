@@ -19,7 +19,7 @@ pub(crate) struct Program {
 pub(crate) enum ProgramState {
     Fetching,
     Ready,
-    Failed(Failure),
+    Failed,
 }
 
 impl Worker {
@@ -56,7 +56,7 @@ impl Worker {
         let used = self.program_use;
         if let Some(known) = self.programs.get_mut(&program) {
             known.used = used;
-            if !matches!(known.state, ProgramState::Failed(_)) {
+            if !matches!(known.state, ProgramState::Failed) {
                 return;
             }
         }
@@ -98,7 +98,7 @@ impl Worker {
             return;
         };
         crate::results::shorten(&mut failure.detail);
-        known.state = ProgramState::Failed(failure.clone());
+        known.state = ProgramState::Failed;
         let jobs: Vec<JobHandle> = self
             .jobs
             .iter()

@@ -130,10 +130,12 @@ impl Worker {
     /// Something happened at `now_ms`. A time before the last one counts as the last one.
     pub fn handle(&mut self, now_ms: u64, input: Input) {
         self.now_ms = self.now_ms.max(now_ms);
+        // What happened comes before what the clock says: a connection that has just been lost must not
+        // be written to because a heartbeat was due as well.
+        self.on_input(input);
         self.expire_leases();
         self.link_due();
         self.wake_slots();
-        self.on_input(input);
         self.dispatch();
         self.finish_step();
     }
