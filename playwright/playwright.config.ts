@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { defineConfig } from "@playwright/test";
 
-/** Where systems keep Chromium; ELYTRA_CHROMIUM names another place. */
+/** Where systems keep Chromium; XTASK_CHROMIUM names another place. */
 const CHROMIUM_PLACES = [
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
@@ -21,9 +21,9 @@ const CHROMIUM_ARGS = [
   "--disable-sync",
 ];
 
-const executablePath = process.env.ELYTRA_CHROMIUM ?? CHROMIUM_PLACES.find((place) => existsSync(place));
+const executablePath = process.env.XTASK_CHROMIUM ?? CHROMIUM_PLACES.find((place) => existsSync(place));
 if (!executablePath) {
-  throw new Error("no Chromium found: install the package chromium, or set ELYTRA_CHROMIUM to its path");
+  throw new Error("no Chromium found: install the package chromium, or set XTASK_CHROMIUM to its path");
 }
 const isRoot = process.getuid?.() === 0;
 

@@ -21,7 +21,7 @@ impl House {
             .parent()
             .context("the build tool has no parent folder")?;
         let target = folder_from("CARGO_TARGET_DIR")?.unwrap_or_else(|| root.join("target"));
-        let web_target = folder_from("ELYTRA_WASM_TARGET_DIR")?.unwrap_or_else(|| target.join("web-build"));
+        let web_target = folder_from("XTASK_WASM_TARGET_DIR")?.unwrap_or_else(|| target.join("web-build"));
         Ok(House {
             root: root.to_path_buf(),
             target,

@@ -21,7 +21,7 @@ const TEST_TOOLS: [TestTool; 2] = [
     TestTool {
         package: "redis-server",
         programs: &["redis-server", "/usr/bin/redis-server"],
-        variable: "ELYTRA_REDIS_SERVER",
+        variable: "XTASK_REDIS_SERVER",
     },
     TestTool {
         package: "chromium",
@@ -32,7 +32,7 @@ const TEST_TOOLS: [TestTool; 2] = [
             "/Applications/Chromium.app/Contents/MacOS/Chromium",
             "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
         ],
-        variable: "ELYTRA_CHROMIUM",
+        variable: "XTASK_CHROMIUM",
     },
 ];
 

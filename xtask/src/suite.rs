@@ -298,11 +298,19 @@ fn typescript(house: &House) -> Result<Counts> {
     once(command::run(tsc.args(["--noEmit", "--project", "tsconfig.json"])))
 }
 
+/// The pages' tests, and those of every package that brings its own configuration.
 fn playwright(house: &House) -> Result<Counts> {
-    let mut playwright = command::program(house, house.npm_bin("playwright"));
-    playwright.args(["test", "--config", "playwright/playwright.config.ts"]);
-    playwright.env("ELYTRA_BIN", house.built("debug", "elytra"));
-    counted(&mut playwright)
+    let mut counts = Counts::default();
+    for package in ["playwright", "web-worker"] {
+        let config = house.root.join(package).join("playwright.config.ts");
+        if config.is_file() {
+            let mut playwright = command::program(house, house.npm_bin("playwright"));
+            playwright.arg("test").arg("--config").arg(config);
+            playwright.env("XTASK_ELYTRA", house.built("debug", "elytra"));
+            counts += counted(&mut playwright)?;
+        }
+    }
+    Ok(counts)
 }
 
 /// Tests ran and some failed; carries how many.

@@ -38,19 +38,14 @@ pub(crate) enum Toolchain {
 
 impl Toolchain {
     /// Finds a way, installing what is missing where that is possible.
-    /// `ELYTRA_WASM_TOOLCHAIN` (`installed` or `debian`) forces one.
+    /// `XTASK_WASM_TOOLCHAIN` (`installed` or `debian`) forces one.
     pub(crate) fn find(house: &House) -> Result<Toolchain> {
-        let way = match std::env::var("ELYTRA_WASM_TOOLCHAIN").ok().as_deref() {
-            Some("installed") => Toolchain::Installed,
-            Some("debian") => Toolchain::Debian,
-            Some(other) => bail!("ELYTRA_WASM_TOOLCHAIN is {other:?}; it must be `installed` or `debian`"),
-            None => Self::remembered(house).map_or_else(|| Self::search(house), Ok)?,
-        };
-        if !way.is_complete(house) {
-            way.install(house)?;
+        match std::env::var("XTASK_WASM_TOOLCHAIN").ok().as_deref() {
+            Some("installed") => Toolchain::Installed.completed(house),
+            Some("debian") => Toolchain::Debian.completed(house),
+            Some(other) => bail!("XTASK_WASM_TOOLCHAIN is {other:?}; it must be `installed` or `debian`"),
+            None => Self::remembered(house).map_or_else(|| Self::search(house)?.remember(house), Ok),
         }
-        way.remember(house)?;
-        Ok(way)
     }
 
     /// A cargo that builds for [`TARGET`] into the WebAssembly target folder.
@@ -89,11 +84,12 @@ impl Toolchain {
             .find(|way| way.name() == word.trim() && way.is_complete(house))
     }
 
-    fn remember(self, house: &House) -> Result<()> {
+    fn remember(self, house: &House) -> Result<Toolchain> {
         let file = house.web_target.join(REMEMBERED);
         fs::create_dir_all(&house.web_target)
             .and_then(|()| fs::write(&file, self.name()))
-            .with_context(|| format!("cannot write {}", file.display()))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(self)
     }
 
     fn search(house: &House) -> Result<Toolchain> {
@@ -108,10 +104,7 @@ impl Toolchain {
             Err(error) => error,
         };
         eprintln!("xtask: {refusal:#}");
-        if can_use_apt() {
-            return Ok(Toolchain::Debian);
-        }
-        bail!("no compiler for {TARGET}; install one: {}", what_to_install())
+        Toolchain::Debian.completed(house)
     }
 
     fn is_complete(self, house: &House) -> bool {
@@ -126,12 +119,17 @@ impl Toolchain {
         }
     }
 
-    fn install(self, house: &House) -> Result<()> {
+    /// This way, with what it lacks installed where that is possible.
+    fn completed(self, house: &House) -> Result<Toolchain> {
+        if self.is_complete(house) {
+            return Ok(self);
+        }
         match self {
-            Toolchain::Installed => add_target(house),
-            Toolchain::Debian if can_use_apt() => apt_install(house, &DEBIAN_PACKAGES),
+            Toolchain::Installed => add_target(house)?,
+            Toolchain::Debian if can_use_apt() => apt_install(house, &DEBIAN_PACKAGES)?,
             Toolchain::Debian => bail!("no compiler for {TARGET}; install one: {}", what_to_install()),
         }
+        Ok(self)
     }
 }
 

@@ -119,6 +119,7 @@ mod tests {
             "std::thread::spawn(run);",
             "tokio::spawn(run());",
             "let seed = getrandom::u64();",
+            "let leases: HashMap<LeaseId, Lease> = HashMap::new();",
         ] {
             assert_eq!(findings("worker/src/lib.rs", text), 1, "{text}");
         }

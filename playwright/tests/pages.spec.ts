@@ -1,0 +1,34 @@
+// Every page opens without an error, says what it is for, and axe finds nothing to complain about.
+
+import AxeBuilder from "@axe-core/playwright";
+import { expect, test } from "@playwright/test";
+import { startServer, type Server } from "./server";
+
+const PAGES = ["/", "/contribute", "/overview", "/jobs", "/workers", "/submit"];
+/** The narrowest screen that must work. */
+const NARROW = { width: 320, height: 640 };
+
+let server: Server;
+
+test.beforeAll(async () => {
+  server = await startServer("dev");
+});
+
+test.afterAll(async () => {
+  await server?.stop();
+});
+
+for (const path of PAGES) {
+  test(`${path} opens, is accessible and fits a narrow screen`, async ({ page }) => {
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    await page.goto(server.origin + path);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    expect(violations.map((violation) => `${violation.id}: ${violation.nodes[0]?.html}`)).toEqual([]);
+    await page.setViewportSize(NARROW);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    expect(overflow).toBeLessThanOrEqual(0);
+    expect(errors).toEqual([]);
+  });
+}
