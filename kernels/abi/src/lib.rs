@@ -32,7 +32,7 @@ use alloc::vec::Vec;
 
 /// The module every import of an admitted program names.
 pub const IMPORT_MODULE: &str = "elytra";
-/// The custom section that holds a program's description as JSON (see `program::Description`).
+/// The custom section that holds a program's description as JSON : one line an entry, see below.
 pub const DESCRIPTION_SECTION: &str = "elytra.description";
 /// Begins the last log line before the trap of an item that failed: `FAILURE_PREFIX index: cause`.
 pub const FAILURE_PREFIX: &str = "elytra-item-failed ";
@@ -105,7 +105,11 @@ pub fn encode_range(params: &[u8], first: i64, step: i64, count: u32) -> Vec<u8>
 }
 
 /// Writes the input of a shard over items written out.
-pub fn encode_list<'a>(params: &[u8], encoding: Encoding, items: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<u8> {
+pub fn encode_list<'a>(
+    params: &[u8],
+    encoding: Encoding,
+    items: impl ExactSizeIterator<Item = &'a [u8]>,
+) -> Vec<u8> {
     let kind = match encoding {
         Encoding::Json => KIND_JSON,
         Encoding::Text => KIND_TEXT,
@@ -144,8 +148,16 @@ pub fn decode(bytes: &[u8]) -> Result<Input<'_>, Malformed> {
             let (step, _) = read_i64(rest)?;
             Items::Range { first, step, count }
         }
-        KIND_JSON => Items::List(List { encoding: Encoding::Json, count, framed: rest }),
-        KIND_TEXT => Items::List(List { encoding: Encoding::Text, count, framed: rest }),
+        KIND_JSON => Items::List(List {
+            encoding: Encoding::Json,
+            count,
+            framed: rest,
+        }),
+        KIND_TEXT => Items::List(List {
+            encoding: Encoding::Text,
+            count,
+            framed: rest,
+        }),
         _ => return Err(Malformed),
     };
     Ok(Input { params, items })
@@ -204,14 +216,23 @@ mod tests {
         let bytes = encode_range(b"{}", -5, 3, 7);
         let input = decode(&bytes).unwrap();
         assert_eq!(input.params, b"{}");
-        assert_eq!(input.items, Items::Range { first: -5, step: 3, count: 7 });
+        assert_eq!(
+            input.items,
+            Items::Range {
+                first: -5,
+                step: 3,
+                count: 7
+            }
+        );
     }
 
     #[test]
     fn a_list_comes_back_as_it_went_in() {
         let items: [&[u8]; 3] = [b"1", b"", b"\"x\""];
         let bytes = encode_list(b"", Encoding::Json, items.into_iter());
-        let Items::List(list) = decode(&bytes).unwrap().items else { panic!("a list") };
+        let Items::List(list) = decode(&bytes).unwrap().items else {
+            panic!("a list")
+        };
         let back: Result<Vec<_>, _> = list.iter().collect();
         assert_eq!(back.unwrap(), items);
     }

@@ -16,7 +16,9 @@ pub(crate) struct KernelArguments {
 impl Parse for KernelArguments {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut out = Self::default();
-        for MetaNameValue { path, value, .. } in Punctuated::<MetaNameValue, Token![,]>::parse_terminated(input)? {
+        for MetaNameValue { path, value, .. } in
+            Punctuated::<MetaNameValue, Token![,]>::parse_terminated(input)?
+        {
             match path.get_ident().map(ToString::to_string).as_deref() {
                 Some("title") => out.title = Some(string(&value)?),
                 Some("picture") => out.picture = Some(string(&value)?),
@@ -67,18 +69,28 @@ impl ParamArguments {
 
 fn string(expression: &Expr) -> syn::Result<LitStr> {
     match expression {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(text.clone()),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text), ..
+        }) => Ok(text.clone()),
         other => Err(syn::Error::new_spanned(other, "a string is expected")),
     }
 }
 
 /// The first paragraph of a doc comment, as one line.
 pub(crate) fn about(attributes: &[Attribute]) -> String {
-    let lines = attributes.iter().filter(|a| a.path().is_ident("doc")).filter_map(|a| match &a.meta {
-        Meta::NameValue(pair) => string(&pair.value).ok().map(|text| text.value().trim().to_owned()),
-        _ => None,
-    });
-    lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    let lines = attributes
+        .iter()
+        .filter(|a| a.path().is_ident("doc"))
+        .filter_map(|a| match &a.meta {
+            Meta::NameValue(pair) => string(&pair.value)
+                .ok()
+                .map(|text| text.value().trim().to_owned()),
+            _ => None,
+        });
+    lines
+        .take_while(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// How the description calls a type: by its name, so any other type with the same name is called so
@@ -103,7 +115,9 @@ pub(crate) fn last_segment(ty: &Type) -> Option<String> {
 /// `T` of `Name<T, …>`.
 pub(crate) fn first_argument(ty: &Type) -> Option<&Type> {
     let Type::Path(path) = ty else { return None };
-    let syn::PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    let syn::PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
+        return None;
+    };
     arguments.args.iter().find_map(|argument| match argument {
         syn::GenericArgument::Type(ty) => Some(ty),
         _ => None,

@@ -31,9 +31,16 @@ pub(crate) fn literal(expression: &Expr) -> syn::Result<String> {
             Lit::Float(number) => Ok(format!("{:?}", number.base10_parse::<f64>()?)),
             Lit::Bool(value) => Ok(value.value.to_string()),
             Lit::Str(text) => Ok(string(&text.value())),
-            other => Err(syn::Error::new_spanned(other, "a number, a string, true or false is expected")),
+            other => Err(syn::Error::new_spanned(
+                other,
+                "a number, a string, true or false is expected",
+            )),
         },
-        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => Ok(format!("-{}", literal(expr)?)),
+        Expr::Unary(ExprUnary {
+            op: UnOp::Neg(_),
+            expr,
+            ..
+        }) => Ok(format!("-{}", literal(expr)?)),
         other => Err(syn::Error::new_spanned(other, "a literal is expected")),
     }
 }
@@ -41,6 +48,8 @@ pub(crate) fn literal(expression: &Expr) -> syn::Result<String> {
 /// A number's literal, as JSON and as the number.
 pub(crate) fn number(expression: &Expr) -> syn::Result<(String, f64)> {
     let text = literal(expression)?;
-    let value = text.parse().map_err(|_| syn::Error::new(Span::call_site(), format!("{text} is not a number")))?;
+    let value = text
+        .parse()
+        .map_err(|_| syn::Error::new(Span::call_site(), format!("{text} is not a number")))?;
     Ok((text, value))
 }

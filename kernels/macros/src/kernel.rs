@@ -63,17 +63,29 @@ impl<'a> Signature<'a> {
             [item, Type::Reference(params)] => (*item, Some(params.elem.as_ref())),
             _ => return Err(shape()),
         };
-        let ReturnType::Type(_, output) = &function.sig.output else { return Err(shape()) };
+        let ReturnType::Type(_, output) = &function.sig.output else {
+            return Err(shape());
+        };
         if function.sig.asyncness.is_some() || !function.sig.generics.params.is_empty() {
             return Err(shape());
         }
         let fallible = last_segment(output).as_deref() == Some("Result");
-        let output = if fallible { first_argument(output).ok_or_else(shape)? } else { output };
-        Ok(Self { item, params, output, fallible })
+        let output = if fallible {
+            first_argument(output).ok_or_else(shape)?
+        } else {
+            output
+        };
+        Ok(Self {
+            item,
+            params,
+            output,
+            fallible,
+        })
     }
 
     fn params(&self) -> TokenStream {
-        self.params.map_or_else(|| quote!(::elytra_kernel::NoParams), |ty| quote!(#ty))
+        self.params
+            .map_or_else(|| quote!(::elytra_kernel::NoParams), |ty| quote!(#ty))
     }
 
     fn call(&self, function: &ItemFn) -> TokenStream {
@@ -91,9 +103,16 @@ impl<'a> Signature<'a> {
 }
 
 /// The pieces of the entry's description, joined by the compiler: some are known only to it.
-fn description(arguments: &KernelArguments, function: &ItemFn, signature: &Signature<'_>) -> syn::Result<TokenStream> {
+fn description(
+    arguments: &KernelArguments,
+    function: &ItemFn,
+    signature: &Signature<'_>,
+) -> syn::Result<TokenStream> {
     let name = function.sig.ident.to_string();
-    let title = arguments.title.as_ref().map_or_else(|| name.clone(), syn::LitStr::value);
+    let title = arguments
+        .title
+        .as_ref()
+        .map_or_else(|| name.clone(), syn::LitStr::value);
     let head = [
         json::pair("name", &json::string(&name)),
         json::pair("title", &json::string(&title)),
@@ -101,8 +120,14 @@ fn description(arguments: &KernelArguments, function: &ItemFn, signature: &Signa
         json::pair("item", &item(arguments, signature)?),
     ];
     let head = format!("\"}},{},\"params\":", head.join(","));
-    let picture = arguments.picture.as_ref().map(|text| json::pair("picture", &json::string(&text.value())));
-    let tail = format!("\"{}}}\n", picture.map_or_else(String::new, |pair| format!(",{pair}")));
+    let picture = arguments
+        .picture
+        .as_ref()
+        .map(|text| json::pair("picture", &json::string(&text.value())));
+    let tail = format!(
+        "\"{}}}\n",
+        picture.map_or_else(String::new, |pair| format!(",{pair}"))
+    );
     let (params, output) = (signature.params(), signature.output);
     Ok(quote! {
         "{\"program\":{\"name\":\"", env!("CARGO_PKG_NAME"), "\",\"version\":\"", env!("CARGO_PKG_VERSION"),

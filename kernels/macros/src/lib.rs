@@ -20,19 +20,25 @@ use syn::parse_macro_input;
 pub fn kernel(arguments: TokenStream, function: TokenStream) -> TokenStream {
     let arguments = parse_macro_input!(arguments as attributes::KernelArguments);
     let function = parse_macro_input!(function as syn::ItemFn);
-    kernel::expand(&arguments, &function).unwrap_or_else(|error| error.to_compile_error()).into()
+    kernel::expand(&arguments, &function)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
 }
 
 /// Reads a struct from a job's parameters and describes its fields.
 #[proc_macro_derive(Params, attributes(param))]
 pub fn derive_params(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as syn::DeriveInput);
-    params::expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
+    params::expand(&input)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
 }
 
 /// Makes an enum of plain variants a parameter with a few words to choose from.
 #[proc_macro_derive(Choice)]
 pub fn derive_choice(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as syn::DeriveInput);
-    params::expand_choice(&input).unwrap_or_else(|error| error.to_compile_error()).into()
+    params::expand_choice(&input)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
 }

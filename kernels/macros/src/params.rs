@@ -8,13 +8,26 @@ use syn::{Data, DeriveInput, Expr, Field, Fields};
 
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let Data::Struct(data) = &input.data else {
-        return Err(syn::Error::new_spanned(&input.ident, "parameters are a struct with named fields"));
+        return Err(syn::Error::new_spanned(
+            &input.ident,
+            "parameters are a struct with named fields",
+        ));
     };
     let Fields::Named(fields) = &data.fields else {
-        return Err(syn::Error::new_spanned(&input.ident, "parameters are a struct with named fields"));
+        return Err(syn::Error::new_spanned(
+            &input.ident,
+            "parameters are a struct with named fields",
+        ));
     };
-    let params = fields.named.iter().map(Param::of).collect::<syn::Result<Vec<_>>>()?;
-    let descriptions = params.iter().enumerate().map(|(at, param)| param.description(at == 0));
+    let params = fields
+        .named
+        .iter()
+        .map(Param::of)
+        .collect::<syn::Result<Vec<_>>>()?;
+    let descriptions = params
+        .iter()
+        .enumerate()
+        .map(|(at, param)| param.description(at == 0));
     let descriptions = descriptions.collect::<syn::Result<Vec<_>>>()?;
     let takes = params.iter().map(Param::take).collect::<syn::Result<Vec<_>>>()?;
     let names = params.iter().map(|param| &param.name);
@@ -50,20 +63,36 @@ struct Param<'a> {
 
 impl<'a> Param<'a> {
     fn of(field: &'a Field) -> syn::Result<Self> {
-        let ident = field.ident.as_ref().ok_or_else(|| syn::Error::new_spanned(field, "a name is missing"))?;
+        let ident = field
+            .ident
+            .as_ref()
+            .ok_or_else(|| syn::Error::new_spanned(field, "a name is missing"))?;
         let optional = last_segment(&field.ty).as_deref() == Some("Option");
-        Ok(Self { field, name: ident.unraw().to_string(), arguments: ParamArguments::of(&field.attrs)?, optional })
+        Ok(Self {
+            field,
+            name: ident.unraw().to_string(),
+            arguments: ParamArguments::of(&field.attrs)?,
+            optional,
+        })
     }
 
     /// Pieces of text, with a comma behind each.
     fn description(&self, first: bool) -> syn::Result<TokenStream> {
-        let kind = if self.arguments.choice { "choice" } else { type_name(&self.field.ty) };
+        let kind = if self.arguments.choice {
+            "choice"
+        } else {
+            type_name(&self.field.ty)
+        };
         let mut pairs = vec![
             json::pair("name", &json::string(&self.name)),
             json::pair("type", &json::string(kind)),
             json::pair("about", &json::string(&about(&self.field.attrs))),
         ];
-        for (name, value) in [("default", &self.arguments.default), ("min", &self.arguments.min), ("max", &self.arguments.max)] {
+        for (name, value) in [
+            ("default", &self.arguments.default),
+            ("min", &self.arguments.min),
+            ("max", &self.arguments.max),
+        ] {
             if let Some(value) = value {
                 pairs.push(json::pair(name, &json::literal(value)?));
             }
@@ -83,7 +112,11 @@ impl<'a> Param<'a> {
     fn take(&self) -> syn::Result<TokenStream> {
         let (ident, ty, name) = (&self.field.ident, &self.field.ty, &self.name);
         let rules = self.rules()?;
-        let method = if self.arguments.choice { quote!(take_choice) } else { quote!(take) };
+        let method = if self.arguments.choice {
+            quote!(take_choice)
+        } else {
+            quote!(take)
+        };
         Ok(quote!(#ident: object.#method::<#ty>(#name, #rules)?))
     }
 
@@ -93,7 +126,10 @@ impl<'a> Param<'a> {
             (None, true) => some("null"),
             (None, false) => quote!(None),
         };
-        let (min, max) = (bound(self.arguments.min.as_ref())?, bound(self.arguments.max.as_ref())?);
+        let (min, max) = (
+            bound(self.arguments.min.as_ref())?,
+            bound(self.arguments.max.as_ref())?,
+        );
         Ok(quote!(::elytra_kernel::macros::Rules { default: #default, min: #min, max: #max }))
     }
 }
@@ -103,19 +139,38 @@ fn some(value: impl quote::ToTokens) -> TokenStream {
 }
 
 fn bound(expression: Option<&Expr>) -> syn::Result<TokenStream> {
-    expression.map_or_else(|| Ok(quote!(None)), |e| json::number(e).map(|(_, value)| some(value)))
+    expression.map_or_else(
+        || Ok(quote!(None)),
+        |e| json::number(e).map(|(_, value)| some(value)),
+    )
 }
 
 pub(crate) fn expand_choice(input: &DeriveInput) -> syn::Result<TokenStream> {
     let Data::Enum(data) = &input.data else {
-        return Err(syn::Error::new_spanned(&input.ident, "a choice is an enum of plain variants"));
+        return Err(syn::Error::new_spanned(
+            &input.ident,
+            "a choice is an enum of plain variants",
+        ));
     };
     if let Some(variant) = data.variants.iter().find(|variant| !variant.fields.is_empty()) {
-        return Err(syn::Error::new_spanned(variant, "a choice's variants hold nothing"));
+        return Err(syn::Error::new_spanned(
+            variant,
+            "a choice's variants hold nothing",
+        ));
     }
     let variants: Vec<_> = data.variants.iter().map(|variant| &variant.ident).collect();
-    let words: Vec<_> = variants.iter().map(|variant| variant.to_string().to_lowercase()).collect();
-    let choices = format!("[{}]", words.iter().map(|word| json::string(word)).collect::<Vec<_>>().join(","));
+    let words: Vec<_> = variants
+        .iter()
+        .map(|variant| variant.to_string().to_lowercase())
+        .collect();
+    let choices = format!(
+        "[{}]",
+        words
+            .iter()
+            .map(|word| json::string(word))
+            .collect::<Vec<_>>()
+            .join(",")
+    );
     let ident = &input.ident;
     Ok(quote! {
         impl ::elytra_kernel::Choice for #ident {

@@ -5,6 +5,8 @@
 //! are rounded as IEEE 754 says, never fused, and what is not a basic operation comes from `libm`,
 //! so the bits of an answer are the same everywhere.
 pub mod align;
+#[cfg(feature = "bindgen")]
+pub mod bindgen;
 pub mod mandelbrot;
 pub mod mersenne;
 pub mod montecarlo;
@@ -13,5 +15,10 @@ pub mod null;
 use elytra_kernel::Entry;
 
 /// Every entry of the program.
-pub const ENTRIES: [&Entry; 5] =
-    [&null::NULL, &mandelbrot::MANDELBROT, &mersenne::MERSENNE, &align::ALIGN, &montecarlo::MONTECARLO];
+pub const ENTRIES: [&Entry; 5] = [
+    &null::NULL,
+    &mandelbrot::MANDELBROT,
+    &mersenne::MERSENNE,
+    &align::ALIGN,
+    &montecarlo::MONTECARLO,
+];

@@ -48,9 +48,9 @@ pub trait Host {
 
 /// Runs a shard outside the sandbox, through the same code as inside it: takes the input's bytes,
 /// gives the output's. A panic in the kernel stays a panic.
-pub fn run_native(entry: &Entry, input: &[u8]) -> Result<Vec<u8>, String> {
+pub fn run_native(entry: &Entry, input: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut output = Buffer(Vec::new());
-    (entry.run)(input, &mut output).map_err(|failure| failure.to_string())?;
+    (entry.run)(input, &mut output)?;
     Ok(output.0)
 }
 
@@ -71,12 +71,18 @@ pub fn drive<I: DeserializeOwned, P: Params>(
     compute: impl Fn(I, &P, &mut Vec<u8>) -> Result<(), String>,
 ) -> Result<(), Failure> {
     let failure = |index, cause| Failure { index, cause };
-    let input = kernel_abi::decode(input).map_err(|e| failure(0, format!("the input cannot be read: {e}")))?;
+    let input =
+        kernel_abi::decode(input).map_err(|e| failure(0, format!("the input cannot be read: {e}")))?;
     let params = P::from_json(input.params).map_err(|cause| failure(0, cause))?;
-    let mut frames = Frames { host, buffer: Vec::new() };
+    let mut frames = Frames {
+        host,
+        buffer: Vec::new(),
+    };
     let mut one = |index, item: Result<I, String>| {
         let item = item.map_err(|cause| failure(index, format!("the item cannot be read: {cause}")))?;
-        frames.item(index, |out| compute(item, &params, out)).map_err(|cause| failure(index, cause))
+        frames
+            .item(index, |out| compute(item, &params, out))
+            .map_err(|cause| failure(index, cause))
     };
     match input.items {
         Items::Range { first, step, count } => {
@@ -101,12 +107,17 @@ struct Frames<'a> {
 }
 
 impl Frames<'_> {
-    fn item(&mut self, index: u32, fill: impl FnOnce(&mut Vec<u8>) -> Result<(), String>) -> Result<(), String> {
+    fn item(
+        &mut self,
+        index: u32,
+        fill: impl FnOnce(&mut Vec<u8>) -> Result<(), String>,
+    ) -> Result<(), String> {
         self.host.begin(index);
         let start = self.buffer.len();
         self.buffer.extend_from_slice(&[0; 4]);
         fill(&mut self.buffer)?;
-        let length = u32::try_from(self.buffer.len() - start - 4).map_err(|_| "the output is over 4 GiB".to_owned())?;
+        let length = u32::try_from(self.buffer.len() - start - 4)
+            .map_err(|_| "the output is over 4 GiB".to_owned())?;
         self.buffer[start..start + 4].copy_from_slice(&length.to_le_bytes());
         if self.buffer.len() >= OUTPUT_CHUNK_BYTES {
             self.flush();

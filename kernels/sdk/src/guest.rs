@@ -52,7 +52,12 @@ fn trap(failure: &Failure) -> ! {
 
 fn on_panic(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("(no message)");
-    let place = info.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
+    let place = info
+        .location()
+        .map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
     let cause = format!("panicked{place}: {message}");
-    trap(&Failure { index: CURRENT_INDEX.load(Ordering::Relaxed), cause });
+    trap(&Failure {
+        index: CURRENT_INDEX.load(Ordering::Relaxed),
+        cause,
+    });
 }

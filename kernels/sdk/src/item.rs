@@ -11,7 +11,9 @@ use serde_json::Error;
 
 /// The item at `index` of a range.
 pub(crate) fn from_range<I: DeserializeOwned>(first: i64, step: i64, index: u32) -> Result<I, String> {
-    let value = step.checked_mul(i64::from(index)).and_then(|distance| first.checked_add(distance));
+    let value = step
+        .checked_mul(i64::from(index))
+        .and_then(|distance| first.checked_add(distance));
     let value = value.ok_or_else(|| "the range leaves the 64-bit numbers".to_owned())?;
     let number: I64Deserializer<Error> = value.into_deserializer();
     I::deserialize(number).map_err(|error| error.to_string())
@@ -74,22 +76,49 @@ impl<'de> Deserializer<'de> for Text<'de> {
     type Error = Error;
 
     as_json!(
-        deserialize_bool, deserialize_i8, deserialize_i16, deserialize_i32, deserialize_i64, deserialize_i128,
-        deserialize_u8, deserialize_u16, deserialize_u32, deserialize_u64, deserialize_u128, deserialize_f32,
-        deserialize_f64, deserialize_seq, deserialize_map, deserialize_unit
+        deserialize_bool,
+        deserialize_i8,
+        deserialize_i16,
+        deserialize_i32,
+        deserialize_i64,
+        deserialize_i128,
+        deserialize_u8,
+        deserialize_u16,
+        deserialize_u32,
+        deserialize_u64,
+        deserialize_u128,
+        deserialize_f32,
+        deserialize_f64,
+        deserialize_seq,
+        deserialize_map,
+        deserialize_unit
     );
-    as_string!(deserialize_any, deserialize_char, deserialize_str, deserialize_string, deserialize_identifier);
+    as_string!(
+        deserialize_any,
+        deserialize_char,
+        deserialize_str,
+        deserialize_string,
+        deserialize_identifier
+    );
     as_bytes!(deserialize_bytes, deserialize_byte_buf, deserialize_ignored_any);
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         self.deserialize_unit(visitor)
     }
 

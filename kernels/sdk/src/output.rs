@@ -26,7 +26,8 @@ impl IntoOutput for Bytes {
 impl<T: serde::Serialize> IntoOutput for T {
     const KIND: &'static str = "json";
     fn append_to(self, out: &mut Vec<u8>) -> Result<(), String> {
-        serde_json::to_writer(out, &self).map_err(|error| format!("the output cannot be written as JSON: {error}"))
+        serde_json::to_writer(out, &self)
+            .map_err(|error| format!("the output cannot be written as JSON: {error}"))
     }
 }
 

@@ -72,18 +72,24 @@ impl Object {
     /// The parameter `name`, one of `T`'s words.
     pub fn take_choice<T: Choice>(&mut self, name: &str, rules: Rules) -> Result<T, String> {
         let value = self.value(name, rules)?;
-        value.as_str().and_then(T::from_name).ok_or_else(|| {
-            format!("parameter `{name}`: {value} is not one of {}", T::CHOICES)
-        })
+        value
+            .as_str()
+            .and_then(T::from_name)
+            .ok_or_else(|| format!("parameter `{name}`: {value} is not one of {}", T::CHOICES))
     }
 
     /// Says which parameter nobody knows, if there is one.
     pub fn finish(self, known: &[&str]) -> Result<(), String> {
-        let Some(name) = self.0.keys().next() else { return Ok(()) };
+        let Some(name) = self.0.keys().next() else {
+            return Ok(());
+        };
         if known.is_empty() {
             return Err(format!("parameter `{name}`: this kernel takes no parameters"));
         }
-        Err(format!("parameter `{name}` is not known; there are: {}", known.join(", ")))
+        Err(format!(
+            "parameter `{name}` is not known; there are: {}",
+            known.join(", ")
+        ))
     }
 
     fn value(&mut self, name: &str, rules: Rules) -> Result<Value, String> {
@@ -91,7 +97,9 @@ impl Object {
         if let Some(value) = given {
             return Ok(value);
         }
-        let default = rules.default.ok_or_else(|| format!("parameter `{name}` must be given"))?;
+        let default = rules
+            .default
+            .ok_or_else(|| format!("parameter `{name}` must be given"))?;
         serde_json::from_str(default).map_err(|error| format!("parameter `{name}`: its default: {error}"))
     }
 }

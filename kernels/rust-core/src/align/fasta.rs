@@ -15,18 +15,26 @@ pub(super) fn parse(text: &str) -> Vec<Record<'_>> {
     for line in text.lines().map(str::trim) {
         if let Some(header) = line.strip_prefix('>') {
             let name = header.split_whitespace().next().unwrap_or("");
-            records.push(Record { name, letters: Vec::new() });
+            records.push(Record {
+                name,
+                letters: Vec::new(),
+            });
             continue;
         }
         if line.is_empty() || line.starts_with(';') {
             continue;
         }
         if records.is_empty() {
-            records.push(Record { name: "", letters: Vec::new() });
+            records.push(Record {
+                name: "",
+                letters: Vec::new(),
+            });
         }
         if let Some(record) = records.last_mut() {
             let letters = line.bytes().filter(|byte| !byte.is_ascii_whitespace());
-            record.letters.extend(letters.map(|byte| byte.to_ascii_uppercase()));
+            record
+                .letters
+                .extend(letters.map(|byte| byte.to_ascii_uppercase()));
         }
     }
     records
@@ -42,15 +50,27 @@ mod tests {
         assert_eq!(
             records,
             [
-                Record { name: "a", letters: b"ACGTAC".to_vec() },
-                Record { name: "b", letters: b"GG".to_vec() }
+                Record {
+                    name: "a",
+                    letters: b"ACGTAC".to_vec()
+                },
+                Record {
+                    name: "b",
+                    letters: b"GG".to_vec()
+                }
             ]
         );
     }
 
     #[test]
     fn a_bare_sequence_has_no_name() {
-        assert_eq!(parse("acgt\nAC"), [Record { name: "", letters: b"ACGTAC".to_vec() }]);
+        assert_eq!(
+            parse("acgt\nAC"),
+            [Record {
+                name: "",
+                letters: b"ACGTAC".to_vec()
+            }]
+        );
         assert_eq!(parse(" \n"), []);
     }
 }

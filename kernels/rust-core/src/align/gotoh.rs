@@ -39,19 +39,30 @@ struct Row {
 
 impl Row {
     fn new(length: usize) -> Self {
-        Self { best: vec![0; length + 1], up: vec![NEVER; length + 1] }
+        Self {
+            best: vec![0; length + 1],
+            up: vec![NEVER; length + 1],
+        }
     }
 }
 
 /// The best score, and of the ends that have it the first in the query, then in the reference.
 pub(super) fn best_end(query: &[Code], reference: &[Code], scores: &Scores) -> End {
     let mut row = Row::new(reference.len());
-    let mut end = End { score: 0, query: 0, reference: 0 };
+    let mut end = End {
+        score: 0,
+        query: 0,
+        reference: 0,
+    };
     for (i, &letter) in query.iter().enumerate() {
         let highest = advance(&mut row, scores.row(letter), reference, scores, |_, _| {});
         if highest > end.score {
             let j = row.best.iter().position(|&score| score == highest).unwrap_or(0);
-            end = End { score: highest, query: i + 1, reference: j };
+            end = End {
+                score: highest,
+                query: i + 1,
+                reference: j,
+            };
         }
     }
     end
@@ -68,11 +79,22 @@ const LEFT_GOES_ON: u8 = 8;
 /// The next row of the table in place of `row`; tells each cell's choices to `remember`. Gives the
 /// row's highest score.
 #[inline]
-fn advance(row: &mut Row, pairs: &[i32], reference: &[Code], scores: &Scores, mut remember: impl FnMut(usize, u8)) -> i32 {
+fn advance(
+    row: &mut Row,
+    pairs: &[i32],
+    reference: &[Code],
+    scores: &Scores,
+    mut remember: impl FnMut(usize, u8),
+) -> i32 {
     let gaps = scores.gaps;
     let (mut diagonal, mut left_best, mut left) = (0, 0, NEVER);
     let mut highest = 0;
-    for (j, ((best, up), &letter)) in row.best[1..].iter_mut().zip(&mut row.up[1..]).zip(reference).enumerate() {
+    for (j, ((best, up), &letter)) in row.best[1..]
+        .iter_mut()
+        .zip(&mut row.up[1..])
+        .zip(reference)
+        .enumerate()
+    {
         let (up_opened, up_extended) = (*best - gaps.first, *up - gaps.more);
         let (left_opened, left_extended) = (left_best - gaps.first, left - gaps.more);
         *up = up_opened.max(up_extended);
@@ -89,7 +111,11 @@ fn advance(row: &mut Row, pairs: &[i32], reference: &[Code], scores: &Scores, mu
             FROM_LEFT
         };
         let up_goes_on = if up_extended > up_opened { UP_GOES_ON } else { 0 };
-        let left_goes_on = if left_extended > left_opened { LEFT_GOES_ON } else { 0 };
+        let left_goes_on = if left_extended > left_opened {
+            LEFT_GOES_ON
+        } else {
+            0
+        };
         remember(j, from | up_goes_on | left_goes_on);
         diagonal = *best;
         *best = score;
@@ -105,7 +131,9 @@ pub(super) fn walk_back(query: &[Code], reference: &[Code], scores: &Scores) -> 
     let mut cells = vec![0; query.len() * width];
     let mut row = Row::new(width);
     for (&letter, cells) in query.iter().zip(cells.chunks_mut(width)) {
-        advance(&mut row, scores.row(letter), reference, scores, |j, cell| cells[j] = cell);
+        advance(&mut row, scores.row(letter), reference, scores, |j, cell| {
+            cells[j] = cell;
+        });
     }
     let (mut i, mut j) = (query.len(), width);
     let mut steps = Steps(Vec::new());
@@ -128,7 +156,11 @@ pub(super) fn walk_back(query: &[Code], reference: &[Code], scores: &Scores) -> 
             _ => break,
         }
     }
-    Local { query_start: i, reference_start: j, cigar: steps.cigar() }
+    Local {
+        query_start: i,
+        reference_start: j,
+        cigar: steps.cigar(),
+    }
 }
 
 /// Runs of equal steps, the last first.

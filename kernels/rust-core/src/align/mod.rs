@@ -86,7 +86,8 @@ pub enum Answer {
 #[kernel(title = "Sequence alignment", item = "a query sequence, bare or as FASTA")]
 pub fn align(item: String, params: &Options) -> Result<Answer, String> {
     let scores = params.scores();
-    let references = encode(fasta::parse(&params.reference), &scores).map_err(|e| format!("parameter `reference`: {e}"))?;
+    let references = encode(fasta::parse(&params.reference), &scores)
+        .map_err(|e| format!("parameter `reference`: {e}"))?;
     let queries = encode(fasta::parse(&item), &scores).map_err(|error| format!("the query: {error}"))?;
     let mut answers = Vec::with_capacity(queries.len());
     for (query, codes) in &queries {
@@ -113,10 +114,19 @@ fn encode<'a>(records: Vec<Record<'a>>, scores: &Scores) -> Result<Vec<Encoded<'
         codes.map(|codes| (record, codes))
     });
     let encoded = encoded.collect::<Result<Vec<_>, String>>()?;
-    if encoded.is_empty() { Err("there is no sequence".to_owned()) } else { Ok(encoded) }
+    if encoded.is_empty() {
+        Err("there is no sequence".to_owned())
+    } else {
+        Ok(encoded)
+    }
 }
 
-fn best(query: &Record<'_>, codes: &[Code], references: &[Encoded<'_>], scores: &Scores) -> Result<Alignment, String> {
+fn best(
+    query: &Record<'_>,
+    codes: &[Code],
+    references: &[Encoded<'_>],
+    scores: &Scores,
+) -> Result<Alignment, String> {
     let mut best: Option<(gotoh::End, &Encoded<'_>)> = None;
     for reference in references {
         let end = gotoh::best_end(codes, &reference.1, scores);
@@ -124,7 +134,9 @@ fn best(query: &Record<'_>, codes: &[Code], references: &[Encoded<'_>], scores: 
             best = Some((end, reference));
         }
     }
-    let Some((end, (record, letters))) = best else { return Ok(nothing(query)) };
+    let Some((end, (record, letters))) = best else {
+        return Ok(nothing(query));
+    };
     if end.query.saturating_mul(end.reference) > CELLS_MAX {
         return Err(format!(
             "aligning {} with {} letters takes more than {CELLS_MAX} cells: cut the sequences",
@@ -150,12 +162,24 @@ fn told(query: &Record<'_>, reference: &Record<'_>, end: gotoh::End, local: Loca
 
 fn nothing(query: &Record<'_>) -> Alignment {
     let (query, reference, cigar) = (query.name.to_owned(), String::new(), String::new());
-    Alignment { query, reference, score: 0, query_start: 0, query_end: 0, reference_start: 0, reference_end: 0, cigar }
+    Alignment {
+        query,
+        reference,
+        score: 0,
+        query_start: 0,
+        query_end: 0,
+        reference_start: 0,
+        reference_end: 0,
+        cigar,
+    }
 }
 
 impl Options {
     fn scores(&self) -> Scores {
-        let gaps = Gaps { first: self.gap_open + self.gap_extend, more: self.gap_extend };
+        let gaps = Gaps {
+            first: self.gap_open + self.gap_extend,
+            more: self.gap_extend,
+        };
         match self.alphabet {
             Alphabet::Dna => Scores::dna(self.r#match, self.mismatch, gaps),
             Alphabet::Protein => Scores::blosum62(gaps),

@@ -33,12 +33,20 @@ impl Scores {
         for (code, row) in table.iter_mut().enumerate().take(DNA_MATCHING) {
             row[code] = matching;
         }
-        Self { letters: DNA, table, gaps }
+        Self {
+            letters: DNA,
+            table,
+            gaps,
+        }
     }
 
     /// BLOSUM62.
     pub(super) fn blosum62(gaps: Gaps) -> Self {
-        Self { letters: BLOSUM62_LETTERS, table: BLOSUM62.map(|row| row.map(i32::from)), gaps }
+        Self {
+            letters: BLOSUM62_LETTERS,
+            table: BLOSUM62.map(|row| row.map(i32::from)),
+            gaps,
+        }
     }
 
     /// The score of a pair.
@@ -49,10 +57,20 @@ impl Scores {
     /// Letters as codes; U counts as T.
     pub(super) fn encode(&self, letters: &[u8]) -> Result<Vec<Code>, String> {
         let codes = letters.iter().enumerate().map(|(at, &letter)| {
-            let letter = if letter == b'U' && self.letters.len() == DNA.len() { b'T' } else { letter };
+            let letter = if letter == b'U' && self.letters.len() == DNA.len() {
+                b'T'
+            } else {
+                letter
+            };
             let code = self.letters.iter().position(|&known| known == letter);
-            let unknown = || format!("letter {} at position {at} is none of the alphabet's", shown(letter));
-            code.and_then(|code| Code::try_from(code).ok()).ok_or_else(unknown)
+            let unknown = || {
+                format!(
+                    "letter {} at position {at} is none of the alphabet's",
+                    shown(letter)
+                )
+            };
+            code.and_then(|code| Code::try_from(code).ok())
+                .ok_or_else(unknown)
         });
         codes.collect()
     }

@@ -50,7 +50,12 @@ pub struct View {
 }
 
 /// The escape counts of one tile, row by row, each an unsigned 16-bit number, little-endian.
-#[kernel(title = "Mandelbrot picture", item = "tile number, row by row from the top left", item_min = 0, picture = "tiles")]
+#[kernel(
+    title = "Mandelbrot picture",
+    item = "tile number, row by row from the top left",
+    item_min = 0,
+    picture = "tiles"
+)]
 pub fn mandelbrot(item: u32, params: &View) -> Result<Bytes, String> {
     let area = params.area(item)?;
     let mut out = Vec::with_capacity(area.width as usize * area.height as usize * 2);
@@ -79,10 +84,17 @@ impl View {
         let rows = self.height.div_ceil(self.tile);
         let count = u64::from(columns) * u64::from(rows);
         if u64::from(tile) >= count {
-            return Err(format!("tile {tile} does not exist: the picture has {count} tiles, counted from 0"));
+            return Err(format!(
+                "tile {tile} does not exist: the picture has {count} tiles, counted from 0"
+            ));
         }
         let (x, y) = (tile % columns * self.tile, tile / columns * self.tile);
-        Ok(Area { x, y, width: self.tile.min(self.width - x), height: self.tile.min(self.height - y) })
+        Ok(Area {
+            x,
+            y,
+            width: self.tile.min(self.width - x),
+            height: self.tile.min(self.height - y),
+        })
     }
 }
 

@@ -24,7 +24,12 @@ pub struct Answer {
 }
 
 /// Whether 2 to the power of the item, minus 1, is prime, by the Lucas-Lehmer test.
-#[kernel(title = "Mersenne prime test", item = "exponent", item_min = 1, item_max = 100000)]
+#[kernel(
+    title = "Mersenne prime test",
+    item = "exponent",
+    item_min = 1,
+    item_max = 100000
+)]
 pub fn mersenne(item: i64) -> Result<Answer, String> {
     if !(1..=EXPONENT_MAX).contains(&item) {
         return Err(format!("exponent {item} is not between 1 and {EXPONENT_MAX}"));
@@ -35,12 +40,19 @@ pub fn mersenne(item: i64) -> Result<Answer, String> {
         _ => last_residue(usize::try_from(item).unwrap_or(usize::MAX)),
     };
     let prime = item > 1 && residue.iter().all(|&limb| limb == 0);
-    Ok(Answer { exponent: item, prime, residue: format!("{:016x}", low_64_bits(&residue)) })
+    Ok(Answer {
+        exponent: item,
+        prime,
+        residue: format!("{:016x}", low_64_bits(&residue)),
+    })
 }
 
 fn low_64_bits(limbs: &[u32]) -> u64 {
     let places = (0..).map(|at| at * LIMB_BITS).take_while(|&shift| shift < 64);
-    limbs.iter().zip(places).fold(0, |sum, (&limb, shift)| sum | u64::from(limb) << shift)
+    limbs
+        .iter()
+        .zip(places)
+        .fold(0, |sum, (&limb, shift)| sum | u64::from(limb) << shift)
 }
 
 /// s after `exponent - 2` steps, as limbs from the lowest; `exponent` is at least 3.
@@ -71,7 +83,12 @@ impl Modulus {
         let limbs = exponent.div_ceil(LIMB_BITS as usize);
         let above = u32::try_from(limbs * LIMB_BITS as usize - exponent).unwrap_or(0);
         // One more limb than the square has, so that the high half can be read shifted.
-        Self { limbs, top_bits: LIMB_BITS - above, squarer: Squarer::new(limbs), product: vec![0; 2 * limbs + 1] }
+        Self {
+            limbs,
+            top_bits: LIMB_BITS - above,
+            squarer: Squarer::new(limbs),
+            product: vec![0; 2 * limbs + 1],
+        }
     }
 
     fn top_mask(&self) -> u32 {
@@ -82,13 +99,17 @@ impl Modulus {
     fn square(&mut self, s: &mut [u32]) {
         self.squarer.square(s, &mut self.product[..2 * self.limbs]);
         let (bits, top) = (self.top_bits, self.limbs - 1);
+        let (low, high) = self.product.split_at(top);
         let mut carry = 0;
-        for at in 0..self.limbs {
-            let low = self.product[at] & if at == top { self.top_mask() } else { LIMB_MASK };
-            let (here, next) = (self.product[top + at], self.product[top + at + 1]);
-            let high = (here >> bits) | (next << (LIMB_BITS - bits) & LIMB_MASK);
+        // Limb by limb: the low half's, the high half's shifted down, and the carry.
+        for ((s, low), high) in s
+            .iter_mut()
+            .zip(low.iter().chain([&(high[0] & self.top_mask())]))
+            .zip(high.windows(2))
+        {
+            let high = (high[0] >> bits) | (high[1] << (LIMB_BITS - bits) & LIMB_MASK);
             let sum = low + high + carry;
-            (s[at], carry) = (sum & LIMB_MASK, sum >> LIMB_BITS);
+            (*s, carry) = (sum & LIMB_MASK, sum >> LIMB_BITS);
         }
         // The top limb holds `top_bits` bits and what went over them.
         s[top] += carry << LIMB_BITS;

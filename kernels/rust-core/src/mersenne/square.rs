@@ -20,7 +20,9 @@ pub(super) struct Squarer {
 
 impl Squarer {
     pub(super) fn new(limbs: usize) -> Self {
-        Self { room: vec![0; room_limbs(limbs)] }
+        Self {
+            room: vec![0; room_limbs(limbs)],
+        }
     }
 
     /// The square of `a` into `out`, which is twice as long.
@@ -103,7 +105,11 @@ fn square_by_columns(a: &[u32], out: &mut [u32], room: &mut [u32]) {
         let end = k.div_ceil(2);
         let start = n - 1 + first - k;
         let sum = dot(&a[first..end], &backwards[start..start + (end - first)]);
-        let middle = if k % 2 == 0 && k / 2 < n { u64::from(a[k / 2]).pow(2) } else { 0 };
+        let middle = if k % 2 == 0 && k / 2 < n {
+            u64::from(a[k / 2]).pow(2)
+        } else {
+            0
+        };
         carry += 2 * sum + u128::from(middle);
         *out = carry as u32 & LIMB_MASK;
         carry >>= LIMB_BITS;

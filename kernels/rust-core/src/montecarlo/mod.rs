@@ -76,10 +76,18 @@ pub struct Sums {
 }
 
 /// The sums of a block of simulated paths, from which price, standard error and Greeks follow.
-#[kernel(title = "Option price by Monte Carlo", item = "number of a block of paths", item_min = 0)]
+#[kernel(
+    title = "Option price by Monte Carlo",
+    item = "number of a block of paths",
+    item_min = 0
+)]
 pub fn montecarlo(item: u64, params: &Market) -> Sums {
     let model = Model::new(params);
-    let mut sums = Sums { block: item, paths: params.paths_per_item, ..Sums::default() };
+    let mut sums = Sums {
+        block: item,
+        paths: params.paths_per_item,
+        ..Sums::default()
+    };
     for pair in 0..u64::from(params.paths_per_item.div_ceil(2)) {
         let [first, second] = normal::pair(philox::philox4x32(counter(pair, item), key(params.seed)));
         model.add(first, &mut sums);
@@ -117,7 +125,15 @@ struct Model {
 
 impl Model {
     fn new(market: &Market) -> Self {
-        let Market { spot, strike, rate, volatility, maturity_years, kind, .. } = *market;
+        let Market {
+            spot,
+            strike,
+            rate,
+            volatility,
+            maturity_years,
+            kind,
+            ..
+        } = *market;
         let root_years = libm::sqrt(maturity_years);
         let discount = libm::exp(-rate * maturity_years);
         let sign = if kind == Kind::Call { 1.0 } else { -1.0 };

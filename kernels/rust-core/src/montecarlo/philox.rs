@@ -17,7 +17,12 @@ pub(super) fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 fn round([a, b, c, d]: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     let (first, second) = (MULTIPLIERS[0] * u64::from(a), MULTIPLIERS[1] * u64::from(c));
     let high = |product: u64| (product >> 32) as u32;
-    [high(second) ^ b ^ key[0], second as u32, high(first) ^ d ^ key[1], first as u32]
+    [
+        high(second) ^ b ^ key[0],
+        second as u32,
+        high(first) ^ d ^ key[1],
+        first as u32,
+    ]
 }
 
 #[cfg(test)]
@@ -28,8 +33,16 @@ mod tests {
     #[test]
     fn known_answers() {
         let cases = [
-            ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
-            ([u32::MAX; 4], [u32::MAX; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
+            (
+                [0; 4],
+                [0; 2],
+                [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8],
+            ),
+            (
+                [u32::MAX; 4],
+                [u32::MAX; 2],
+                [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd],
+            ),
             (
                 [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
                 [0xa409_3822, 0x299f_31d0],
