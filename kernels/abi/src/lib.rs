@@ -166,7 +166,14 @@ pub fn decode(bytes: &[u8]) -> Result<Input<'_>, Malformed> {
 impl<'a> List<'a> {
     /// The items in order; stops with an error where the bytes end early.
     pub fn iter(&self) -> impl Iterator<Item = Result<&'a [u8], Malformed>> + use<'a> {
-        split_framed(self.framed).take(self.count as usize)
+        let mut rest = Some(self.framed);
+        (0..self.count).map_while(move |_| match read_framed(rest.take()?) {
+            Ok((item, after)) => {
+                rest = Some(after);
+                Some(Ok(item))
+            }
+            Err(error) => Some(Err(error)),
+        })
     }
 }
 
@@ -235,6 +242,18 @@ mod tests {
         };
         let back: Result<Vec<_>, _> = list.iter().collect();
         assert_eq!(back.unwrap(), items);
+    }
+
+    #[test]
+    fn a_list_shorter_than_its_count_ends_with_an_error() {
+        let bytes = encode_list(b"", Encoding::Text, [b"ab".as_slice(), b"cd"].into_iter());
+        let Items::List(list) = decode(&bytes[..bytes.len() - 6]).unwrap().items else {
+            panic!("a list")
+        };
+        assert_eq!(
+            list.iter().collect::<Vec<_>>(),
+            [Ok(b"ab".as_slice()), Err(Malformed)]
+        );
     }
 
     #[test]
