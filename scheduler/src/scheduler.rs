@@ -51,6 +51,7 @@ pub struct Scheduler {
     pub(crate) ended: crate::finish::Ended,
     pub(crate) draining: bool,
     pub(crate) accepted: u64,
+    pub(crate) items_accepted: u64,
     pub(crate) failed: u64,
 }
 
@@ -75,6 +76,7 @@ impl Scheduler {
             ended: crate::finish::Ended::default(),
             draining: false,
             accepted: 0,
+            items_accepted: 0,
             failed: 0,
         }
     }
@@ -307,6 +309,7 @@ impl Scheduler {
             job.shards_rate.add(now_ms, u64::from(shards));
             job.items_rate.add(now_ms, items);
             self.accepted += u64::from(shards);
+            self.items_accepted += items;
             if shards < asked {
                 self.on_claim_lost(handle, claim);
             }

@@ -39,7 +39,7 @@ pub struct Sums {
     pub leased: u64,
     /// Shards accepted since the start.
     pub accepted: u64,
-    /// Items of accepted shards of the jobs that are not over.
+    /// Items of shards accepted since the start.
     pub items_accepted: u64,
     /// Attempts failed since the start.
     pub failed: u64,
@@ -83,7 +83,7 @@ impl Scheduler {
             pending: jobs().map(waiting).sum(),
             leased: jobs().map(|j| u64::from(j.leased)).sum(),
             accepted: self.accepted,
-            items_accepted: jobs().map(|j| j.totals.items_accepted).sum(),
+            items_accepted: self.items_accepted,
             failed: self.failed,
         }
     }
@@ -92,6 +92,11 @@ impl Scheduler {
     pub fn worker(&self, id: WorkerId) -> Option<Worker> {
         let worker = self.workers.get(self.sessions.get(&id)?)?;
         Some(self.worker_view(worker))
+    }
+
+    /// The worker of a session.
+    pub fn worker_of(&self, session: protocol::ids::SessionId) -> Option<Worker> {
+        self.workers.get(&session).map(|worker| self.worker_view(worker))
     }
 
     /// Every connected worker.
