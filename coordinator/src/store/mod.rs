@@ -10,6 +10,13 @@
 //! The embedded store has one coordinator, so there a claim is arithmetic on the job's row.
 //!
 //! [`commit`]: Store::commit
+mod life;
+mod shards;
+mod sqlite;
+mod text;
+
+pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
+
 use protocol::api::{ErrorGroup, TokenInfo};
 use protocol::cut::{Cut, ShardRun};
 use protocol::ids::{BlobHash, ClaimId, JobId, ProgramHash, ShardIndex, Stage};
@@ -46,6 +53,8 @@ pub struct JobRecord {
     pub submitted_ms: u64,
     /// Where its items come from.
     pub source: Source,
+    /// Whether its outputs are tiles of a picture.
+    pub picture: bool,
 }
 
 /// Where a job's items come from.
@@ -302,13 +311,23 @@ pub const COORDINATOR_SILENCE_MS_MAX: u64 = 5_000;
 /// How often a coordinator says that it lives, in milliseconds.
 pub const COORDINATOR_HEARTBEAT_MS: u64 = 250;
 
+/// Most groups of failed attempts kept of a job; what comes later is counted in one group a cause.
+pub const ERROR_GROUPS_PER_JOB_MAX: u32 = 256;
+/// Most queries that a reader serves at a time; more wait.
+pub const READERS_MAX: usize = 8;
+
+/// A claim that this coordinator holds from the start.
+pub type RestoredClaim = (ClaimId, Vec<ShardRun>);
+/// A job that is not over, with what this coordinator has a claim on.
+pub type Restored = (StoredJob, Option<RestoredClaim>);
+
 /// The writing side: owned by one thread.
 pub trait Store: Send {
     /// A number that was never given before and never will be: the high half of session and lease ids.
     fn epoch(&self) -> u32;
     /// Jobs that are not over, with the runs this coordinator has a claim on from now on: in the
     /// embedded store everything cut and not yet settled, in a shared one nothing.
-    fn restore(&mut self) -> Result<Vec<(StoredJob, Option<(ClaimId, Vec<ShardRun>)>)>, StoreError>;
+    fn restore(&mut self) -> Result<Vec<Restored>, StoreError>;
     /// Stores a batch whole and durably.
     fn commit(&mut self, ops: &[Op]) -> Result<Vec<Done>, StoreError>;
     /// Whether other coordinators may work on the same jobs.
@@ -351,7 +370,18 @@ impl StoredOutputs {
     pub fn run(&self) -> ShardRun {
         match self {
             Self::Inline(outputs) => outputs.run,
-            Self::Blob { shard, .. } => ShardRun { first: *shard, count: 1 },
+            Self::Blob { shard, .. } => ShardRun {
+                first: *shard,
+                count: 1,
+            },
+        }
+    }
+
+    /// How many bytes it takes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Inline(outputs) => outputs.data.len() + 64,
+            Self::Blob { .. } => 64,
         }
     }
 }
@@ -378,9 +408,21 @@ pub trait Reader: Send + Sync {
     fn chunks(&self, job: JobId, first_item: u64) -> Result<Vec<Chunk>, StoreError>;
     /// Outputs in shard order: stored runs that overlap `[from, …)`, up to about `bytes_max` (at least one
     /// run). A gap means that a shard is not accepted yet.
-    fn outputs(&self, job: JobId, stage: Stage, from: ShardIndex, bytes_max: usize) -> Result<Vec<StoredOutputs>, StoreError>;
+    fn outputs(
+        &self,
+        job: JobId,
+        stage: Stage,
+        from: ShardIndex,
+        bytes_max: usize,
+    ) -> Result<Vec<StoredOutputs>, StoreError>;
     /// Outputs in the order they were accepted, behind sequence number `after`, each with its own.
-    fn outputs_as_accepted(&self, job: JobId, stage: Stage, after: u64, bytes_max: usize) -> Result<Vec<(u64, StoredOutputs)>, StoreError>;
+    fn outputs_as_accepted(
+        &self,
+        job: JobId,
+        stage: Stage,
+        after: u64,
+        bytes_max: usize,
+    ) -> Result<Vec<(u64, StoredOutputs)>, StoreError>;
     /// Shards that failed for good, in order.
     fn failed_shards(&self, job: JobId, stage: Stage) -> Result<Vec<FailedShard>, StoreError>;
     /// Failed attempts, grouped by cause and first line of detail, most frequent first.
