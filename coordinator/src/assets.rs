@@ -1,0 +1,134 @@
+//! The pages: what the web build left in `dist/web`, carried inside the binary.
+//!
+//! A page may run nothing but its own scripts and WebAssembly. What lies under `frame/` is the
+//! sandbox that tenants' programs run in; its own policy allows blob workers and WebAssembly only.
+use crate::route::problem::{ApiError, kind};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::{Embed, EmbeddedFile};
+use std::borrow::Cow;
+
+#[derive(Embed)]
+#[folder = "../dist/web"]
+#[allow_missing = true]
+struct Web;
+
+const INDEX: &str = "index.html";
+const FRAME: &str = "frame/";
+/// The standard kernels, as built by `cargo xtask build-web`.
+const RUST_CORE: &str = "kernels/rust_core.wasm";
+/// Addresses that the dashboard makes a page of.
+const PAGES: [&str; 7] = [
+    "",
+    "contribute",
+    "overview",
+    "jobs",
+    "workers",
+    "submit",
+    "settings",
+];
+const MISSING: &str =
+    "The pages are not in this binary. Run `npm start`, or `cargo xtask build-web` and build again.";
+
+const APP_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
+    style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; \
+    worker-src 'self' blob:; frame-src 'self'; object-src 'none'; base-uri 'none'; \
+    form-action 'self'; frame-ancestors 'none'";
+const FRAME_POLICY: &str = "sandbox allow-scripts; default-src 'none'; \
+    script-src 'self' blob: 'wasm-unsafe-eval'; worker-src blob:; frame-ancestors 'self'";
+
+/// The bytes of the standard kernels, where the web part is built.
+pub(crate) fn rust_core() -> Option<Bytes> {
+    Web::get(RUST_CORE).map(|file| bytes(file.data))
+}
+
+/// Answers everything that is not API: a file, a page of the dashboard, or "not here".
+pub(crate) async fn serve(request: axum::extract::Request) -> Response {
+    let path = request.uri().path().trim_start_matches('/');
+    if path == "api" || path.starts_with("api/") {
+        let detail = "The addresses and what they take are listed at /api/v1/openapi.json.";
+        return ApiError::new(kind::NO_ROUTE, detail).into_response();
+    }
+    match Web::get(path) {
+        Some(found) if !path.is_empty() => file(path, found, request.headers()),
+        _ if is_page(path) => index(request.headers()),
+        _ => ApiError::new(kind::NO_ROUTE, "The dashboard begins at /.").into_response(),
+    }
+}
+
+fn is_page(path: &str) -> bool {
+    let first = path.split('/').next().unwrap_or_default();
+    PAGES.contains(&first)
+}
+
+fn index(headers: &HeaderMap) -> Response {
+    match Web::get(INDEX) {
+        Some(found) => file(INDEX, found, headers),
+        None => missing(),
+    }
+}
+
+fn missing() -> Response {
+    let problem = ApiError::new(kind::WEB_MISSING, MISSING);
+    problem.into_response()
+}
+
+fn file(path: &str, found: EmbeddedFile, asked: &HeaderMap) -> Response {
+    let hash = found.metadata.sha256_hash();
+    let tag: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let tag = format!("\"{tag}\"");
+    let known = asked
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|v| v.as_bytes() == tag.as_bytes());
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Response::new(Body::from(bytes(found.data)))
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
+    // The names carry no version, so a browser asks each time and is mostly told "as before".
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    protect(path, headers);
+    response
+}
+
+fn protect(path: &str, headers: &mut HeaderMap) {
+    let is_frame = path.starts_with(FRAME);
+    let policy = if is_frame { FRAME_POLICY } else { APP_POLICY };
+    let mut insert = |name: HeaderName, value| headers.insert(name, HeaderValue::from_static(value));
+    insert(header::CONTENT_SECURITY_POLICY, policy);
+    insert(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    insert(header::REFERRER_POLICY, "no-referrer");
+    if is_frame {
+        // The frame's origin is opaque, so even its own files are another origin's to it.
+        insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    }
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "html" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" | "map" | "webmanifest" => "application/json",
+        "wasm" => "application/wasm",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "txt" | "md" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+fn bytes(data: Cow<'static, [u8]>) -> Bytes {
+    match data {
+        Cow::Borrowed(data) => Bytes::from_static(data),
+        Cow::Owned(data) => data.into(),
+    }
+}

@@ -1,0 +1,351 @@
+//! Tokens: who a request comes from, and what its sender may do.
+//!
+//! A token's text is `ely_<id>_<secret>_<check>`: 16, 64 and 8 hex digits. The store keeps the id,
+//! the scopes and the SHA-256 of the secret (256 bits of chance, so a plain hash is enough); the text
+//! is shown once and never logged. The check digits tell a slip of the finger without a look-up.
+use crate::engine::{Engine, EngineError};
+use crate::store::{Op, Reader, Store, StoreError};
+use protocol::api::{Scope, TokenInfo, TokenMade, TokenRequest, WhoAmI};
+use protocol::limits::NAME_CHARS_MAX;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long a token that was good is not looked up again: the longest a revoked one goes on working
+/// at another coordinator.
+const CACHE_TIME: Duration = Duration::from_millis(900);
+/// Most tokens kept in memory.
+const CACHE_TOKENS_MAX: usize = 4_096;
+const PREFIX: &str = "ely";
+const ID_DIGITS: usize = 16;
+const SECRET_DIGITS: usize = 64;
+/// What a request without a token is called.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// Why a token is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The text is not a token.
+    #[error("this is not a token (ely_…): copy it whole, as it was shown when it was made")]
+    Malformed,
+    /// Unknown, or revoked.
+    #[error("this token is unknown or revoked: make a new one with `elytra token create`")]
+    Unknown,
+    /// Its time is over.
+    #[error("this token has expired: make a new one with `elytra token create`")]
+    Expired,
+    /// It could not be looked up.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a token cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// The request does not fit.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The operating system has no chance to give.
+    #[error("no random bytes: {0}")]
+    NoChance(getrandom::Error),
+    /// It could not be stored.
+    #[error("the token could not be stored: {0}")]
+    Store(#[from] StoreError),
+    /// It could not be stored by the running coordinator.
+    #[error("the token could not be stored: {0}")]
+    Engine(#[from] EngineError),
+}
+
+/// Who a request comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// The token's name, or [`ANONYMOUS`].
+    pub name: String,
+    /// What it allows.
+    pub scopes: Vec<Scope>,
+}
+
+impl Bearer {
+    /// Nobody in particular.
+    pub fn anonymous() -> Self {
+        Self {
+            name: ANONYMOUS.into(),
+            scopes: Vec::new(),
+        }
+    }
+
+    /// Whether a scope is allowed: `admin` allows everything, `trusted` allows `work`.
+    pub fn allows(&self, scope: Scope) -> bool {
+        let has = |s| self.scopes.contains(&s);
+        has(scope) || has(Scope::Admin) || (scope == Scope::Work && has(Scope::Trusted))
+    }
+
+    /// As the API tells it.
+    pub fn who(&self) -> WhoAmI {
+        WhoAmI {
+            name: self.name.clone(),
+            scopes: self.scopes.clone(),
+        }
+    }
+}
+
+/// Looks tokens up; cheap to clone.
+#[derive(Clone)]
+pub struct Auth {
+    reader: Arc<dyn Reader>,
+    cache: Arc<Mutex<HashMap<String, Known>>>,
+}
+
+struct Known {
+    info: TokenInfo,
+    secret_hash: [u8; 32],
+    since: Instant,
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Auth")
+    }
+}
+
+impl Auth {
+    /// Looks up in this store.
+    pub fn new(reader: Arc<dyn Reader>) -> Self {
+        Self {
+            reader,
+            cache: Arc::default(),
+        }
+    }
+
+    /// Who bears this token.
+    pub async fn check(&self, token: &str) -> Result<Bearer, AuthError> {
+        let text = Text::parse(token)?;
+        let (info, secret_hash) = match self.cached(text.id) {
+            Some(known) => known,
+            None => self.look_up(text.id).await?,
+        };
+        if !same(&hash(text.secret), &secret_hash) {
+            return Err(AuthError::Unknown);
+        }
+        if info.expires_ms.is_some_and(|end| end <= now_ms()) {
+            return Err(AuthError::Expired);
+        }
+        Ok(Bearer {
+            name: info.name,
+            scopes: info.scopes,
+        })
+    }
+
+    /// Forgets a token that was revoked here, so that it is worth nothing at once.
+    pub fn forget(&self, id: &str) {
+        self.cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+    }
+
+    fn cached(&self, id: &str) -> Option<(TokenInfo, [u8; 32])> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = cache.get(id).filter(|known| known.since.elapsed() < CACHE_TIME)?;
+        Some((known.info.clone(), known.secret_hash))
+    }
+
+    async fn look_up(&self, id: &str) -> Result<(TokenInfo, [u8; 32]), AuthError> {
+        let (reader, wanted) = (Arc::clone(&self.reader), id.to_owned());
+        let found = tokio::task::spawn_blocking(move || reader.token(&wanted)).await;
+        let found = found.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+        let (info, secret_hash) = found.ok_or(AuthError::Unknown)?;
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CACHE_TOKENS_MAX {
+            cache.clear();
+        }
+        let known = Known {
+            info: info.clone(),
+            secret_hash,
+            since: Instant::now(),
+        };
+        cache.insert(id.into(), known);
+        Ok((info, secret_hash))
+    }
+}
+
+/// Makes a token through a running coordinator.
+pub async fn make_token(engine: &Engine, request: TokenRequest) -> Result<TokenMade, MintError> {
+    let (made, op) = mint(request)?;
+    engine.write(op).await?;
+    Ok(made)
+}
+
+/// Makes a token in a store that no coordinator has open.
+pub fn make_token_offline(store: &mut dyn Store, request: TokenRequest) -> Result<TokenMade, MintError> {
+    let (made, op) = mint(request)?;
+    store.commit(&[op])?;
+    Ok(made)
+}
+
+/// A token's text, and what has to be stored to make it worth something.
+fn mint(request: TokenRequest) -> Result<(TokenMade, Op), MintError> {
+    check_request(&request)?;
+    let id = chance::<8>().map_err(MintError::NoChance)?;
+    let secret = hex(&chance::<32>().map_err(MintError::NoChance)?);
+    let TokenRequest {
+        name,
+        mut scopes,
+        expires_ms,
+    } = request;
+    scopes.sort_unstable();
+    scopes.dedup();
+    let info = TokenInfo {
+        id: hex(&id),
+        name,
+        scopes,
+        created_ms: now_ms(),
+        expires_ms,
+    };
+    let token = format!(
+        "{PREFIX}_{}_{secret}_{}",
+        info.id,
+        check_digits(&info.id, &secret)
+    );
+    let op = Op::AddToken {
+        info: info.clone(),
+        secret: hash(&secret),
+    };
+    Ok((TokenMade { token, info }, op))
+}
+
+fn check_request(request: &TokenRequest) -> Result<(), MintError> {
+    let chars = request.name.chars().count();
+    if request.name.trim().is_empty() || chars > NAME_CHARS_MAX {
+        return Err(MintError::Invalid("name: must be a name of 1 to 200 characters"));
+    }
+    if request.scopes.is_empty() {
+        return Err(MintError::Invalid(
+            "scopes: name at least one of submit, work, trusted, read, admin",
+        ));
+    }
+    if request.expires_ms.is_some_and(|end| end <= now_ms()) {
+        return Err(MintError::Invalid(
+            "expires_ms: lies in the past; it counts milliseconds since 1970",
+        ));
+    }
+    Ok(())
+}
+
+struct Text<'a> {
+    id: &'a str,
+    secret: &'a str,
+}
+
+impl<'a> Text<'a> {
+    fn parse(token: &'a str) -> Result<Self, AuthError> {
+        let mut parts = token.split('_');
+        let mut next = || parts.next().ok_or(AuthError::Malformed);
+        let (prefix, id, secret, check) = (next()?, next()?, next()?, next()?);
+        let lengths_fit = id.len() == ID_DIGITS && secret.len() == SECRET_DIGITS && next().is_err();
+        if prefix != PREFIX || !lengths_fit || check_digits(id, secret) != check {
+            return Err(AuthError::Malformed);
+        }
+        Ok(Self { id, secret })
+    }
+}
+
+fn check_digits(id: &str, secret: &str) -> String {
+    let digest = Sha256::new().chain_update(id).chain_update(secret).finalize();
+    hex(&digest[..4])
+}
+
+fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret).into()
+}
+
+/// Compares without telling by its time where the first difference lies.
+fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    let difference = a.iter().zip(b).fold(0, |all, (x, y)| all | (x ^ y));
+    std::hint::black_box(difference) == 0
+}
+
+fn chance<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> TokenRequest {
+        TokenRequest {
+            name: "ana".into(),
+            scopes: vec![Scope::Submit],
+            expires_ms: None,
+        }
+    }
+
+    #[test]
+    fn a_token_reads_back_and_a_slip_is_told() {
+        let (made, op) = mint(request()).unwrap();
+        let text = Text::parse(&made.token).unwrap();
+        assert_eq!(text.id, made.info.id);
+        let Op::AddToken { secret, .. } = op else {
+            panic!("a token is stored")
+        };
+        assert!(same(&hash(text.secret), &secret));
+        let slip = made.token.replacen(|c: char| c.is_ascii_digit(), "x", 1);
+        assert!(matches!(Text::parse(&slip), Err(AuthError::Malformed)));
+        assert!(Text::parse("").is_err() && Text::parse(&format!("{}_", made.token)).is_err());
+    }
+
+    #[test]
+    fn what_is_stored_does_not_hold_the_secret() {
+        let (made, op) = mint(request()).unwrap();
+        let secret = Text::parse(&made.token).unwrap().secret.to_owned();
+        assert!(!format!("{op:?}").contains(&secret));
+    }
+
+    #[test]
+    fn scopes_include_what_they_imply() {
+        let bearer = |scope| Bearer {
+            name: String::new(),
+            scopes: vec![scope],
+        };
+        assert!(bearer(Scope::Admin).allows(Scope::Submit));
+        assert!(bearer(Scope::Trusted).allows(Scope::Work));
+        assert!(!bearer(Scope::Work).allows(Scope::Trusted));
+        assert!(!Bearer::anonymous().allows(Scope::Read));
+    }
+
+    #[test]
+    fn a_token_for_nothing_or_nobody_is_refused() {
+        let nothing = TokenRequest {
+            scopes: Vec::new(),
+            ..request()
+        };
+        assert!(mint(nothing).unwrap_err().to_string().contains("scopes"));
+        let nobody = TokenRequest {
+            name: " ".into(),
+            ..request()
+        };
+        assert!(mint(nobody).unwrap_err().to_string().contains("name"));
+        let past = TokenRequest {
+            expires_ms: Some(1),
+            ..request()
+        };
+        assert!(mint(past).unwrap_err().to_string().contains("expires_ms"));
+    }
+}

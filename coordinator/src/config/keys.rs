@@ -1,0 +1,290 @@
+//! The table of settings: what there is, what it means, how it is read and shown.
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Which store keeps what must not be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// A file beside the coordinator.
+    Sqlite,
+    /// A Redis that several coordinators share.
+    Redis,
+}
+
+/// What the embedded store promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing accepted is lost, also when the power goes.
+    Full,
+    /// Nothing accepted is lost when the process dies; the last moments may be when the power goes.
+    Normal,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// Text for people.
+    Pretty,
+}
+
+/// The values of every setting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where pages, API and worker sockets are served.
+    pub listen: SocketAddr,
+    /// Where metrics and health are served, if anywhere.
+    pub admin_listen: Option<SocketAddr>,
+    /// Where the embedded store and the blobs live.
+    pub data_dir: PathBuf,
+    /// Where the blobs live, when not under the data folder.
+    pub blob_dir: Option<PathBuf>,
+    /// Which store.
+    pub store: StoreKind,
+    /// The Redis.
+    pub redis_url: String,
+    /// What the embedded store promises.
+    pub durability: Durability,
+    /// Whether a Redis that may lose what it accepted is good enough.
+    pub allow_volatile: bool,
+    /// Whether workers need a token with the scope `work`.
+    pub worker_token_required: bool,
+    /// Most TCP connections at a time.
+    pub connections_max: usize,
+    /// How long a shutdown may take, in milliseconds.
+    pub shutdown_ms_max: u64,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_filter: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7600)),
+            admin_listen: None,
+            data_dir: PathBuf::from("elytra-data"),
+            blob_dir: None,
+            store: StoreKind::Sqlite,
+            redis_url: "redis://127.0.0.1:6379".into(),
+            durability: Durability::Full,
+            allow_volatile: false,
+            worker_token_required: false,
+            connections_max: 110_000,
+            shutdown_ms_max: 10_000,
+            log_format: LogFormat::Json,
+            log_filter: "info".into(),
+        }
+    }
+}
+
+impl Settings {
+    /// Where the blobs live.
+    pub fn blob_dir(&self) -> PathBuf {
+        self.blob_dir.clone().unwrap_or_else(|| self.data_dir.join("blobs"))
+    }
+
+    /// Whether the values go together.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.admin_listen == Some(self.listen) && self.listen.port() != 0 {
+            let listen = self.listen;
+            return Err(format!("listen and admin_listen are both {listen}: give one of them another port"));
+        }
+        Ok(())
+    }
+}
+
+/// One setting.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    /// The same as a flag.
+    pub(super) flag: &'static str,
+    pub(super) about: &'static str,
+    /// What fits, in a word.
+    pub(super) wanted: &'static str,
+    pub(super) secret: bool,
+    /// Takes a text, or says what would fit.
+    pub(super) set: fn(&mut Settings, &str) -> Result<(), String>,
+    pub(super) get: fn(&Settings) -> String,
+}
+
+const fn key(
+    name: &'static str,
+    flag: &'static str,
+    wanted: &'static str,
+    about: &'static str,
+    set: fn(&mut Settings, &str) -> Result<(), String>,
+    get: fn(&Settings) -> String,
+) -> Key {
+    Key { name, flag, about, wanted, secret: false, set, get }
+}
+
+const STORES: &[(&str, StoreKind)] = &[("sqlite", StoreKind::Sqlite), ("redis", StoreKind::Redis)];
+const DURABILITIES: &[(&str, Durability)] = &[("full", Durability::Full), ("normal", Durability::Normal)];
+const FORMATS: &[(&str, LogFormat)] = &[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)];
+
+/// Every setting, in the order it is shown.
+pub(super) const KEYS: &[Key] = &[
+    key(
+        "listen",
+        "listen",
+        "ADDRESS:PORT",
+        "Where pages, API and worker sockets are served",
+        |s, v| address(v).map(|v| s.listen = v),
+        |s| s.listen.to_string(),
+    ),
+    key(
+        "admin_listen",
+        "admin-listen",
+        "ADDRESS:PORT",
+        "Where /metrics, /livez and /readyz are served; nowhere when empty",
+        |s, v| optional(v, address).map(|v| s.admin_listen = v),
+        |s| s.admin_listen.map(|v| v.to_string()).unwrap_or_default(),
+    ),
+    key(
+        "data_dir",
+        "data-dir",
+        "FOLDER",
+        "Where the embedded store and the blobs live",
+        |s, v| folder(v).map(|v| s.data_dir = v),
+        |s| s.data_dir.display().to_string(),
+    ),
+    key(
+        "blob_dir",
+        "blob-dir",
+        "FOLDER",
+        "Where the blobs live; under the data folder when empty. Coordinators on one Redis share it",
+        |s, v| optional(v, folder).map(|v| s.blob_dir = v),
+        |s| s.blob_dir().display().to_string(),
+    ),
+    key(
+        "store",
+        "store",
+        "sqlite|redis",
+        "Which store keeps what must not be lost",
+        |s, v| choice(v, STORES).map(|v| s.store = v),
+        |s| word(s.store, STORES),
+    ),
+    Key {
+        secret: true,
+        ..key(
+            "redis_url",
+            "redis-url",
+            "URL",
+            "The Redis, where the store is redis",
+            |s, v| redis_url(v).map(|v| s.redis_url = v),
+            |s| s.redis_url.clone(),
+        )
+    },
+    key(
+        "durability",
+        "durability",
+        "full|normal",
+        "Whether what the embedded store accepted outlives the power (full) or the process (normal)",
+        |s, v| choice(v, DURABILITIES).map(|v| s.durability = v),
+        |s| word(s.durability, DURABILITIES),
+    ),
+    key(
+        "allow_volatile",
+        "allow-volatile",
+        "BOOL",
+        "Whether a Redis that may forget what it accepted is good enough",
+        |s, v| boolean(v).map(|v| s.allow_volatile = v),
+        |s| s.allow_volatile.to_string(),
+    ),
+    key(
+        "worker_token_required",
+        "worker-token-required",
+        "BOOL",
+        "Whether workers, tabs included, need a token with the scope work",
+        |s, v| boolean(v).map(|v| s.worker_token_required = v),
+        |s| s.worker_token_required.to_string(),
+    ),
+    key(
+        "connections_max",
+        "connections-max",
+        "NUMBER",
+        "Most TCP connections at a time",
+        |s, v| number(v, 1_000_000).map(|v| s.connections_max = v),
+        |s| s.connections_max.to_string(),
+    ),
+    key(
+        "shutdown_ms_max",
+        "shutdown-ms-max",
+        "MILLISECONDS",
+        "How long a shutdown may take",
+        |s, v| number(v, 600_000).map(|v| s.shutdown_ms_max = v),
+        |s| s.shutdown_ms_max.to_string(),
+    ),
+    key(
+        "log_format",
+        "log-format",
+        "json|pretty",
+        "How log lines look",
+        |s, v| choice(v, FORMATS).map(|v| s.log_format = v),
+        |s| word(s.log_format, FORMATS),
+    ),
+    key(
+        "log_filter",
+        "log-filter",
+        "FILTER",
+        "What is logged: a level, or a list such as info,coordinator=debug",
+        |s, v| filter(v).map(|v| s.log_filter = v),
+        |s| s.log_filter.clone(),
+    ),
+];
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "must be an address and port, such as 127.0.0.1:7600 or [::]:7600".into())
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err("must be a folder".into()) } else { Ok(text.into()) }
+}
+
+fn optional<T>(text: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    if text.is_empty() { Ok(None) } else { read(text).map(Some) }
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "must be true or false".into())
+}
+
+fn number<T: TryFrom<u32>>(text: &str, max: u32) -> Result<T, String> {
+    let wanted = || format!("must be a number from 1 to {max}");
+    let value = text.parse::<u32>().map_err(|_| wanted())?;
+    if value == 0 || value > max {
+        return Err(wanted());
+    }
+    T::try_from(value).map_err(|_| wanted())
+}
+
+fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let found = choices.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+        format!("must be one of {}", words.join(", "))
+    })
+}
+
+fn word<T: Copy + PartialEq>(value: T, choices: &[(&str, T)]) -> String {
+    let found = choices.iter().find(|(_, v)| *v == value);
+    found.map(|(word, _)| (*word).to_owned()).unwrap_or_default()
+}
+
+fn redis_url(text: &str) -> Result<String, String> {
+    let known = ["redis://", "rediss://", "unix://", "redis+unix://"];
+    if known.iter().any(|scheme| text.starts_with(scheme)) {
+        Ok(text.into())
+    } else {
+        Err("must be a URL such as redis://127.0.0.1:6379".into())
+    }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    tracing_subscriber::EnvFilter::try_new(text)
+        .map(|_| text.into())
+        .map_err(|error| format!("must be a level or a list such as info,coordinator=debug ({error})"))
+}

@@ -1,0 +1,171 @@
+//! Blobs: bytes in under their hash, bytes out by hash. To know a hash is the right to read it.
+use super::App;
+use super::caller::Caller;
+use super::extract::{Id, next_piece, too_long};
+use super::problem::{ApiError, ApiResult, kind};
+use axum::Json;
+use axum::body::{Body, HttpBody};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use protocol::api::{Blob, Scope};
+use protocol::ids::BlobHash;
+use protocol::limits::{BLOB_BYTES_MAX, OUTPUT_BYTES_MAX};
+use protocol::problem::Problem;
+use std::sync::Arc;
+
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// Uploads bytes; the answer names them by their SHA-256.
+#[utoipa::path(post, path = "/blobs", tag = "blobs", security((), ("bearer" = ["submit"]), ("bearer" = ["work"])),
+    request_body(content = String, content_type = "application/octet-stream"),
+    responses((status = 201, body = Blob), (status = "default", body = Problem)))]
+pub(crate) async fn upload(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    body: Body,
+) -> ApiResult<(StatusCode, Json<Blob>)> {
+    let bytes_max = allowance(&app, &caller)?;
+    if body.size_hint().lower() > bytes_max {
+        return Err(too_long(bytes_max));
+    }
+    let mut writer = app.blobs.writer().await?;
+    let mut pieces = body.into_data_stream();
+    let mut length = 0;
+    while let Some(piece) = next_piece(&mut pieces).await? {
+        length += piece.len() as u64;
+        if length > bytes_max {
+            return Err(too_long(bytes_max));
+        }
+        writer.write(&piece).await?;
+    }
+    let hash = writer.finish().await?;
+    Ok((StatusCode::CREATED, Json(Blob { hash, length })))
+}
+
+/// How much the caller may upload: a worker no more than an output, a submitter any input.
+fn allowance(app: &App, caller: &Caller) -> ApiResult<u64> {
+    if caller.bearer().allows(Scope::Submit) {
+        return Ok(BLOB_BYTES_MAX);
+    }
+    if app.worker_token_required {
+        caller.need_any(&[Scope::Submit, Scope::Work])?;
+    }
+    Ok(OUTPUT_BYTES_MAX as u64)
+}
+
+/// A blob's bytes, or a range of them.
+#[utoipa::path(get, path = "/blobs/{hash}", tag = "blobs", params(("hash" = BlobHash, Path),
+        ("Range" = Option<String>, Header, description = "One range of bytes")),
+    responses((status = 200, content_type = "application/octet-stream"),
+        (status = 206, content_type = "application/octet-stream"), (status = 304),
+        (status = "default", body = Problem)))]
+pub(crate) async fn download(
+    State(app): State<Arc<App>>,
+    Id(hash): Id<BlobHash>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let length = app.blobs.length(hash).await?.ok_or_else(|| unknown(hash))?;
+    if names(&headers, hash) {
+        return Ok(tagged(StatusCode::NOT_MODIFIED, hash, Body::empty()));
+    }
+    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    match range.map_or(Wanted::All, |range| wanted(range, length)) {
+        Wanted::All => part(&app, StatusCode::OK, hash, 0, length).await,
+        Wanted::Part { first, end } => {
+            let mut response = part(&app, StatusCode::PARTIAL_CONTENT, hash, first, end).await?;
+            set_range(&mut response, format!("bytes {first}-{}/{length}", end - 1));
+            Ok(response)
+        }
+        Wanted::Nothing => {
+            let detail = format!("The blob has {length} bytes.");
+            let mut response = ApiError::new(kind::RANGE, detail).into_response();
+            set_range(&mut response, format!("bytes */{length}"));
+            Ok(response)
+        }
+    }
+}
+
+fn unknown(hash: BlobHash) -> ApiError {
+    let detail = format!("There is no blob {hash}: upload it with POST /api/v1/blobs.");
+    ApiError::new(kind::NO_BLOB, detail)
+}
+
+/// The bytes `[first, end)`.
+async fn part(app: &App, status: StatusCode, hash: BlobHash, first: u64, end: u64) -> ApiResult<Response> {
+    let pieces = app.blobs.stream(hash, first, end - first).await?.ok_or_else(|| unknown(hash))?;
+    let mut response = tagged(status, hash, Body::from_stream(pieces));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(end - first));
+    Ok(response)
+}
+
+/// An answer whose bytes can never be others.
+pub(super) fn tagged(status: StatusCode, hash: impl std::fmt::Display, body: Body) -> Response {
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CACHE_CONTROL, IMMUTABLE);
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{hash}\"")) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// Whether the caller has it already.
+pub(super) fn names(headers: &HeaderMap, hash: impl std::fmt::Display) -> bool {
+    let tag = format!("\"{hash}\"");
+    headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes())
+}
+
+fn set_range(response: &mut Response, range: String) {
+    if let Ok(value) = HeaderValue::from_str(&range) {
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    All,
+    Part { first: u64, end: u64 },
+    Nothing,
+}
+
+/// One range of RFC 9110, section 14.1.2; several ranges, and what is not understood, mean everything.
+fn wanted(range: &str, length: u64) -> Wanted {
+    let Some(Some((first, last))) = range.strip_prefix("bytes=").map(|range| range.split_once('-')) else {
+        return Wanted::All;
+    };
+    let (first, end) = match (first.trim().parse::<u64>(), last.trim().parse::<u64>()) {
+        (Ok(first), Ok(last)) if first <= last => (first, last.saturating_add(1).min(length)),
+        (Ok(first), Err(_)) if last.trim().is_empty() => (first, length),
+        (Err(_), Ok(count)) if first.trim().is_empty() => (length.saturating_sub(count), length),
+        _ => return Wanted::All,
+    };
+    if first < end { Wanted::Part { first, end } } else { Wanted::Nothing }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_as_rfc_9110_says() {
+        let part = |first, end| Wanted::Part { first, end };
+        for (range, told) in [
+            ("bytes=0-4", part(0, 5)),
+            ("bytes=5-", part(5, 10)),
+            ("bytes=-3", part(7, 10)),
+            ("bytes=-30", part(0, 10)),
+            ("bytes=2-99", part(2, 10)),
+            ("bytes=10-", Wanted::Nothing),
+            ("bytes=-0", Wanted::Nothing),
+            ("bytes=4-2", Wanted::All),
+            ("bytes=0-1,3-4", Wanted::All),
+            ("lines=0-1", Wanted::All),
+        ] {
+            assert_eq!(wanted(range, 10), told, "{range}");
+        }
+    }
+}

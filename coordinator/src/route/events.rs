@@ -1,0 +1,81 @@
+//! What happens, as server-sent events that can be taken up where they broke off.
+use super::App;
+use super::caller::Caller;
+use super::extract::Query;
+use super::problem::{ApiError, ApiResult, kind};
+use crate::accept::stopped;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event as Sse, KeepAlive};
+use futures_util::{Stream, StreamExt};
+use protocol::api::{Event, Scope};
+use protocol::ids::JobId;
+use protocol::problem::Problem;
+use serde::Deserialize;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A comment this often shows proxies and readers that the stream lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// Whose events.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EventsQuery {
+    /// Only those of this job.
+    #[param(value_type = Option<String>)]
+    job: Option<JobId>,
+}
+
+/// Events from now on, or from behind `Last-Event-ID`.
+#[utoipa::path(get, path = "/events", tag = "events", params(EventsQuery,
+        ("Last-Event-ID" = Option<u64>, Header, description = "The last event that was read")),
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = Event, content_type = "text/event-stream"),
+        (status = "default", body = Problem)))]
+pub(crate) async fn events(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Query(query): Query<EventsQuery>,
+) -> ApiResult<axum::response::Sse<impl Stream<Item = Result<Sse, Infallible>>>> {
+    caller.need(Scope::Read)?;
+    let after = headers.get(LAST_EVENT_ID).map(|id| id.to_str().ok().and_then(|id| id.parse().ok()));
+    let after = match after {
+        Some(None) => return Err(ApiError::field(kind::HEADER, "Last-Event-ID", "must be the id of an event")),
+        known => known.flatten(),
+    };
+    let job = query.job;
+    let mut shutdown = app.shutdown.clone();
+    let stopped = async move { stopped(&mut shutdown).await };
+    let feed = app.engine.events().subscribe(after);
+    let told = feed
+        .filter(move |(_, event)| std::future::ready(job.is_none_or(|job| is_of(event, job))))
+        .filter_map(|(id, event)| std::future::ready(write(id, &event)))
+        .map(Ok)
+        .take_until(Box::pin(stopped));
+    Ok(axum::response::Sse::new(told).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+fn is_of(event: &Event, job: JobId) -> bool {
+    match event {
+        Event::JobChanged { job: changed } => changed.id == job,
+        Event::JobProgress { id, .. } => *id == job,
+        Event::Missed => true,
+        Event::WorkerChanged { .. } | Event::OverviewSample { .. } => false,
+    }
+}
+
+fn write(id: u64, event: &Event) -> Option<Sse> {
+    let kind = match event {
+        Event::JobChanged { .. } => "job_changed",
+        Event::JobProgress { .. } => "job_progress",
+        Event::WorkerChanged { .. } => "worker_changed",
+        Event::OverviewSample { .. } => "overview_sample",
+        Event::Missed => "missed",
+    };
+    Sse::default().id(id.to_string()).event(kind).json_data(event).ok()
+}

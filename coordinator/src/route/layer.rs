@@ -1,0 +1,63 @@
+//! What happens round every request: an id, a count, a line in the log, and problems in one shape.
+use super::problem::{self, ApiError};
+use crate::metrics;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use std::time::{Duration, Instant};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest request id that is taken over from a caller.
+const REQUEST_ID_CHARS_MAX: usize = 64;
+
+/// The layer itself.
+pub(crate) async fn around(request: Request, next: Next) -> Response {
+    let id = id_of(&request);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("static", MatchedPath::as_str);
+    let since = Instant::now();
+    let mut response = next.run(request).await;
+    if wants_problem(&response) {
+        response = problem::write_body(response, &id);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    tell(&id, &method, route, response.status(), since.elapsed());
+    response
+}
+
+/// Ours, or an error that the framework wrote as text.
+fn wants_problem(response: &Response) -> bool {
+    let made_here = response.extensions().get::<ApiError>().is_some();
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let typed = response.headers().get(axum::http::header::CONTENT_TYPE);
+    let is_text = typed.is_none_or(|t| t.as_bytes().starts_with(b"text/plain"));
+    made_here || (is_error && is_text)
+}
+
+fn id_of(request: &Request) -> String {
+    let given = request.headers().get(&REQUEST_ID).and_then(|v| v.to_str().ok());
+    let fits = |id: &&str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        !id.is_empty() && id.len() <= REQUEST_ID_CHARS_MAX && id.bytes().all(plain)
+    };
+    match given.filter(fits) {
+        Some(id) => id.to_owned(),
+        None => format!("{:016x}", getrandom::u64().unwrap_or_default()),
+    }
+}
+
+fn tell(request: &str, method: &Method, route: &str, status: StatusCode, took: Duration) {
+    let status = status.as_u16();
+    metrics::request(route, method, status, took);
+    let ms = took.as_millis();
+    match status {
+        500.. => tracing::warn!(request, %method, route, status, ms, "request"),
+        400.. => tracing::info!(request, %method, route, status, ms, "request"),
+        _ => tracing::debug!(request, %method, route, status, ms, "request"),
+    }
+}

@@ -1,0 +1,98 @@
+//! Programs: list, read, upload, and the module itself.
+use super::App;
+use super::blobs::{names, tagged};
+use super::caller::Caller;
+use super::extract::{Id, whole};
+use super::problem::{ApiError, ApiResult, kind};
+use crate::programs::{add, blob_of};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use protocol::api::{Program, ProgramList, Scope};
+use protocol::ids::ProgramHash;
+use protocol::limits::PROGRAM_BYTES_MAX;
+use protocol::problem::Problem;
+use std::sync::Arc;
+
+/// The programs there are.
+#[utoipa::path(get, path = "/programs", tag = "programs", security(("bearer" = ["read"])),
+    responses((status = 200, body = ProgramList), (status = "default", body = Problem)))]
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<ProgramList>> {
+    caller.need(Scope::Read)?;
+    Ok(Json(ProgramList { programs: app.programs.all().await? }))
+}
+
+/// One program.
+#[utoipa::path(get, path = "/programs/{hash}", tag = "programs", params(("hash" = ProgramHash, Path)),
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = Program), (status = "default", body = Problem)))]
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(hash): Id<ProgramHash>,
+) -> ApiResult<Json<Program>> {
+    caller.need(Scope::Read)?;
+    let program = app.programs.get(hash).await?.ok_or_else(|| unknown(hash))?;
+    Ok(Json((*program).clone()))
+}
+
+fn unknown(hash: ProgramHash) -> ApiError {
+    let detail = format!("There is no program {hash}; GET /api/v1/programs lists those there are.");
+    ApiError::new(kind::NO_PROGRAM, detail)
+}
+
+/// Uploads a WebAssembly module and checks that it may run.
+#[utoipa::path(post, path = "/programs", tag = "programs", security(("bearer" = ["submit"])),
+    request_body(content = String, content_type = "application/wasm"),
+    responses((status = 201, body = Program), (status = "default", body = Problem)))]
+pub(crate) async fn upload(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    body: Body,
+) -> ApiResult<(StatusCode, Json<Program>)> {
+    caller.need(Scope::Submit)?;
+    let module = whole(body, PROGRAM_BYTES_MAX).await?;
+    let admitted = tokio::task::spawn_blocking(move || program::admit(module.to_vec())).await;
+    let admitted = admitted
+        .map_err(ApiError::internal)?
+        .map_err(|refusal| ApiError::new(kind::PROGRAM_REFUSED, refusal.to_string()))?;
+    if let Some(known) = app.programs.get(admitted.hash).await? {
+        return Ok((StatusCode::CREATED, Json((*known).clone())));
+    }
+    let program = Program {
+        hash: admitted.hash,
+        length: admitted.bytes.len() as u64,
+        description: admitted.description,
+        built_in: false,
+    };
+    app.blobs.put(admitted.bytes.into()).await?;
+    app.engine.write(add(&program)).await?;
+    Ok((StatusCode::CREATED, Json(program)))
+}
+
+/// The module's bytes, for workers.
+#[utoipa::path(get, path = "/programs/{hash}/module", tag = "programs", params(("hash" = ProgramHash, Path)),
+    responses((status = 200, content_type = "application/wasm"), (status = 304),
+        (status = "default", body = Problem)))]
+pub(crate) async fn module(
+    State(app): State<Arc<App>>,
+    Id(hash): Id<ProgramHash>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    if names(&headers, hash) {
+        return Ok(tagged(StatusCode::NOT_MODIFIED, hash, Body::empty()));
+    }
+    let module = match app.programs.carried_module(hash) {
+        Some(module) => module,
+        None => {
+            app.programs.get(hash).await?.ok_or_else(|| unknown(hash))?;
+            let stored = app.blobs.read_all(blob_of(hash), PROGRAM_BYTES_MAX).await?;
+            stored.ok_or_else(|| unknown(hash))?
+        }
+    };
+    let mut response = tagged(StatusCode::OK, hash, module.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/wasm"));
+    Ok(response)
+}

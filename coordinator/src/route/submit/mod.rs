@@ -1,0 +1,102 @@
+//! A job comes in: everything that can be wrong with it is told here, before anything is stored.
+mod check;
+mod input;
+
+use super::App;
+use super::caller::Caller;
+use super::extract::Json as Body;
+use super::problem::{ApiError, ApiResult, kind};
+use super::view;
+use crate::auth::now_ms;
+use crate::engine::NewJob;
+use crate::store::JobRecord;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse};
+use protocol::api::{Job, Scope};
+use protocol::description::{Description, Entry, nearest};
+use protocol::ids::JobId;
+use protocol::job::JobSpec;
+use protocol::limits::NAME_CHARS_MAX;
+use protocol::problem::Problem;
+use std::sync::Arc;
+
+pub(super) use check::item_problem;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Submits a job. With an `Idempotency-Key`, sending it again gives the job that is there already.
+#[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobSpec, security(("bearer" = ["submit"])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "At most 200 characters, chosen by the caller")),
+    responses((status = 201, body = Job), (status = 200, body = Job, description = "It was there already"),
+        (status = "default", body = Problem)))]
+pub(crate) async fn submit(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(spec): Body<JobSpec>,
+) -> ApiResult<impl IntoResponse> {
+    let owner = caller.need(Scope::Submit)?.name.clone();
+    let key = idempotency_key(&headers)?;
+    let job = accept(&app, spec, owner, key).await?;
+    let spec = job.record.spec.clone();
+    let submitted = app.engine.submit(job).await?;
+    let job = view::job(&app, submitted.id).await?;
+    if submitted.already && job.spec != spec {
+        let detail = format!("It belongs to {}, which asks for something else. Use a new key.", job.id);
+        return Err(ApiError::new(kind::KEY_REUSED, detail));
+    }
+    let status = if submitted.already { StatusCode::OK } else { StatusCode::CREATED };
+    let place = AppendHeaders([(header::LOCATION, format!("/api/v1/jobs/{}", job.id))]);
+    Ok((status, place, Json(job)))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> ApiResult<Option<String>> {
+    let Some(value) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
+    let fits = |key: &&str| !key.is_empty() && key.len() <= NAME_CHARS_MAX;
+    match value.to_str().ok().filter(fits) {
+        Some(key) => Ok(Some(key.into())),
+        None => {
+            let wanted = format!("must be 1 to {NAME_CHARS_MAX} ASCII characters");
+            Err(ApiError::field(kind::HEADER, "Idempotency-Key", wanted))
+        }
+    }
+}
+
+/// Checks a job, fills in its defaults and counts its items.
+async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>) -> ApiResult<NewJob> {
+    let program = app.programs.resolve(&spec.program).await?;
+    let program = program.map_err(|why| ApiError::field(kind::PROGRAM_FIELD, "program", why))?;
+    let entry = find_entry(&program.description, &spec.entry)?;
+    check::limits(&spec)?;
+    spec.params = check::params(entry, &spec.params)?;
+    if spec.name.trim().is_empty() {
+        spec.name.clone_from(&spec.entry);
+    }
+    let items = input::take(app, entry, &mut spec).await?;
+    let time_ms = now_ms();
+    let chance = getrandom::u32().map_err(ApiError::internal)?;
+    let record = JobRecord {
+        id: JobId::new(time_ms, chance),
+        spec,
+        program: program.hash,
+        owner,
+        submitted_ms: time_ms,
+        source: items.source,
+        picture: entry.picture.is_some(),
+    };
+    Ok(NewJob { record, items: items.count, closed: items.closed, chunk: items.chunk, key })
+}
+
+fn find_entry<'a>(program: &'a Description, name: &str) -> ApiResult<&'a Entry> {
+    if let Some(entry) = program.entries.iter().find(|entry| entry.name == name) {
+        return Ok(entry);
+    }
+    let known = || program.entries.iter().map(|entry| entry.name.as_str());
+    let hint = match nearest(name, known()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("there are {}", known().collect::<Vec<_>>().join(", ")),
+    };
+    Err(ApiError::field(kind::ENTRY, "entry", format!("'{}' has no entry '{name}'; {hint}", program.name)))
+}

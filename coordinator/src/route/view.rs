@@ -1,0 +1,78 @@
+//! A job as it stands: what is stored, and on top of it what the engine has in memory.
+use super::App;
+use super::problem::{ApiError, ApiResult, kind};
+use crate::engine::LiveJob;
+use crate::store::StoredJob;
+use protocol::api::{Job, JobCounts};
+use protocol::ids::JobId;
+use protocol::job::JobState;
+
+/// One job.
+pub(crate) async fn job(app: &App, id: JobId) -> ApiResult<Job> {
+    let stored = app.read(move |reader| reader.job(id)).await?.ok_or_else(|| unknown(id))?;
+    let mut all = jobs(app, vec![stored]).await?;
+    all.pop().ok_or_else(|| unknown(id))
+}
+
+/// Several jobs, in the order given.
+pub(crate) async fn jobs(app: &App, stored: Vec<StoredJob>) -> ApiResult<Vec<Job>> {
+    let ids = stored.iter().map(|job| job.record.id).collect();
+    let live = app.engine.live(ids).await?;
+    let live = live.into_iter().chain(std::iter::repeat_with(|| None));
+    Ok(stored.into_iter().zip(live).map(|(stored, live)| merge(stored, live)).collect())
+}
+
+pub(crate) fn unknown(id: JobId) -> ApiError {
+    ApiError::new(kind::NO_JOB, format!("There is no job {id}; GET /api/v1/jobs lists those there are."))
+}
+
+/// What is stored, and on top of it what is in memory.
+pub(crate) fn merge(stored: StoredJob, live: Option<LiveJob>) -> Job {
+    let counts = stored_counts(&stored);
+    let StoredJob { record, state, reason, started_ms, ended_ms, totals, .. } = stored;
+    let mut job = Job {
+        id: record.id,
+        state,
+        reason,
+        spec: record.spec,
+        program: record.program,
+        owner: record.owner,
+        counts,
+        submitted_ms: record.submitted_ms,
+        started_ms,
+        ended_ms,
+        items_per_second: 0.0,
+        remaining_ms: None,
+        busy_ms: totals.busy_us / 1_000,
+    };
+    // A job that is over in the store is over, whatever the memory of it says.
+    if let Some(live) = live.filter(|_| !state.is_over()) {
+        job.state = live.state;
+        job.reason = live.reason.or(job.reason);
+        job.counts = live.counts;
+        job.items_per_second = live.items_per_second;
+        job.remaining_ms = live.remaining_ms;
+    }
+    job
+}
+
+fn stored_counts(job: &StoredJob) -> JobCounts {
+    let totals = &job.totals;
+    let settled = totals.shards_accepted + totals.shards_failed + totals.shards_skipped;
+    let open = u64::from(totals.shards_cut.saturating_sub(settled));
+    let dropped = matches!(job.state, JobState::Canceled | JobState::Failed);
+    JobCounts {
+        items: totals.items,
+        items_open: !totals.items_closed && !job.state.is_over(),
+        items_accepted: totals.items_accepted,
+        shards: u64::from(totals.shards_cut),
+        items_uncut: totals.items.saturating_sub(totals.items_cut),
+        pending: if dropped { 0 } else { open },
+        accepted: u64::from(totals.shards_accepted),
+        failed: u64::from(totals.shards_failed),
+        skipped: u64::from(totals.shards_skipped),
+        canceled: if dropped { open } else { 0 },
+        attempts: u64::from(settled),
+        ..JobCounts::default()
+    }
+}

@@ -1,0 +1,45 @@
+//! The door for workers: an upgrade to a WebSocket, and from there on the session's own.
+use super::App;
+use super::problem::{ApiError, ApiResult, kind};
+use crate::session::{self, WorkerAccess};
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::response::Response;
+use protocol::WIRE_SUBPROTOCOL;
+use protocol::limits::FRAME_BYTES_MAX;
+use protocol::problem::Problem;
+use std::sync::Arc;
+
+/// Zero-filled before every read, so larger is slower.
+const READ_BUFFER_BYTES: usize = 4 << 10;
+/// Frames are gathered up to here before they are written.
+const WRITE_BUFFER_BYTES: usize = 8 << 10;
+/// Bytes that may wait for a slow reader before it is closed: one frame, and some messages.
+const WRITE_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX + WRITE_BUFFER_BYTES;
+
+/// Becomes a WebSocket that speaks the worker protocol; the token, where one is needed, comes with
+/// the first message.
+#[utoipa::path(get, path = "/work", tag = "workers",
+    responses((status = 101, description = "The worker protocol, binary, subprotocol `elytra.v1`"),
+        (status = "default", body = Problem)))]
+pub(crate) async fn work(
+    State(app): State<Arc<App>>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> ApiResult<Response> {
+    let upgrade = upgrade.map_err(|error| {
+        let detail = format!("{}. Connect with the subprotocol {WIRE_SUBPROTOCOL}.", error.body_text());
+        ApiError::new(kind::UPGRADE, detail)
+    })?;
+    let who = WorkerAccess { token_required: app.worker_token_required, auth: app.auth.clone() };
+    let engine = app.engine.clone();
+    Ok(upgrade
+        .protocols([WIRE_SUBPROTOCOL])
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(WRITE_BYTES_MAX)
+        .max_message_size(FRAME_BYTES_MAX)
+        .max_frame_size(FRAME_BYTES_MAX)
+        // Boxed, so that the waiting for the upgrade does not keep room for a whole session.
+        .on_upgrade(move |socket| Box::pin(session::serve(socket, engine, who))))
+}
