@@ -25,6 +25,17 @@
 //! ```text
 //! for each item, in order:  u32 length · bytes
 //! ```
+//! # Description
+//! The custom section [`DESCRIPTION_SECTION`] says what the entries are: one JSON object a line, in any
+//! order, so that pieces written by several compilation units can simply be joined by a linker.
+//! ```text
+//! {"program":{"name":…,"version":…},"name":…,"title":…,"about":…,"item":FIELD,"params":[FIELD…],
+//!  "output":"json"|"bytes","picture":"tiles"?}
+//! FIELD: {"name":…,"type":"integer"|"number"|"boolean"|"text"|"choice"|"json","about":…,
+//!         "default":…?,"min":…?,"max":…?,"choices":[…]?,"required":…}
+//! ```
+//! An item's field has neither a name nor `required`. What a line does not say is unknown, not empty:
+//! an entry without `params` takes any.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
