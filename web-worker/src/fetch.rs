@@ -38,17 +38,27 @@ pub async fn program(options: &Options, program: ProgramHash) -> Result<Vec<u8>,
     let url = options.url(&format!("programs/{program}/module"));
     let bytes = with_retries(|| get(options, &url, None)).await?;
     if bytes.len() > PROGRAM_BYTES_MAX {
-        return Err(FetchError::Wrong(format!("the program has {} bytes, more than any may have", bytes.len())));
+        return Err(FetchError::Wrong(format!(
+            "the program has {} bytes, more than any may have",
+            bytes.len()
+        )));
     }
     if ProgramHash::of(&bytes) == program {
         Ok(bytes)
     } else {
-        Err(FetchError::Wrong(format!("what came is not program {program}: its SHA-256 differs")))
+        Err(FetchError::Wrong(format!(
+            "what came is not program {program}: its SHA-256 differs"
+        )))
     }
 }
 
 /// `length` bytes of a blob from `offset` on.
-pub async fn input(options: &Options, blob: BlobHash, offset: u64, length: u64) -> Result<Vec<u8>, FetchError> {
+pub async fn input(
+    options: &Options,
+    blob: BlobHash,
+    offset: u64,
+    length: u64,
+) -> Result<Vec<u8>, FetchError> {
     if length == 0 {
         return Ok(Vec::new());
     }
@@ -58,7 +68,10 @@ pub async fn input(options: &Options, blob: BlobHash, offset: u64, length: u64) 
     if bytes.len() as u64 == length {
         Ok(bytes)
     } else {
-        Err(FetchError::Wrong(format!("of blob {blob} came {} bytes instead of {length}", bytes.len())))
+        Err(FetchError::Wrong(format!(
+            "of blob {blob} came {} bytes instead of {length}",
+            bytes.len()
+        )))
     }
 }
 
@@ -68,7 +81,9 @@ pub async fn upload(options: &Options, bytes: &[u8]) -> Result<BlobHash, FetchEr
     Ok(BlobHash::of(bytes))
 }
 
-async fn with_retries<T, F: Future<Output = Result<T, FetchError>>>(attempt: impl Fn() -> F) -> Result<T, FetchError> {
+async fn with_retries<T, F: Future<Output = Result<T, FetchError>>>(
+    attempt: impl Fn() -> F,
+) -> Result<T, FetchError> {
     for wait_ms in RETRY_AFTER_MS {
         match attempt().await {
             Err(error) if error.retry_helps() => TimeoutFuture::new(wait_ms).await,
@@ -85,14 +100,21 @@ async fn get(options: &Options, url: &str, range: Option<&str>) -> Result<Vec<u8
     }
     let answer = good(request.send().await)?;
     if range.is_some() && answer.status() != 206 {
-        return Err(FetchError::Wrong("the coordinator ignored the range that was asked for".into()));
+        return Err(FetchError::Wrong(
+            "the coordinator ignored the range that was asked for".into(),
+        ));
     }
-    answer.binary().await.map_err(|error| FetchError::Unreachable(error.to_string()))
+    answer
+        .binary()
+        .await
+        .map_err(|error| FetchError::Unreachable(error.to_string()))
 }
 
 async fn post(options: &Options, bytes: &[u8]) -> Result<(), FetchError> {
     let request = authorized(options, Request::post(&options.url("blobs")));
-    let request = request.header("content-type", "application/octet-stream").body(Uint8Array::from(bytes));
+    let request = request
+        .header("content-type", "application/octet-stream")
+        .body(Uint8Array::from(bytes));
     let request = request.map_err(|error| FetchError::Wrong(error.to_string()))?;
     good(request.send().await).map(drop)
 }
@@ -106,5 +128,9 @@ fn authorized(options: &Options, request: RequestBuilder) -> RequestBuilder {
 
 fn good(answer: Result<Response, gloo::net::Error>) -> Result<Response, FetchError> {
     let answer = answer.map_err(|error| FetchError::Unreachable(error.to_string()))?;
-    if answer.ok() { Ok(answer) } else { Err(FetchError::Status(answer.status())) }
+    if answer.ok() {
+        Ok(answer)
+    } else {
+        Err(FetchError::Status(answer.status()))
+    }
 }

@@ -103,7 +103,8 @@ impl Hub {
 
     /// Works this share of the time from now on.
     pub fn set_intensity(&self, percent: u8) {
-        self.shell.happened(Input::Person(Person::SetIntensity(percent.clamp(1, 100))));
+        self.shell
+            .happened(Input::Person(Person::SetIntensity(percent.clamp(1, 100))));
     }
 
     /// A blob worker has compiled a program.
@@ -130,10 +131,20 @@ impl Hub {
     ) {
         let failure = failure.and_then(|json| serde_json::from_str::<SlotFailure>(&json).ok());
         let failure = failure.map(|slot| {
-            let failure = Failure { cause: slot.cause, detail: slot.detail };
+            let failure = Failure {
+                cause: slot.cause,
+                detail: slot.detail,
+            };
             (failure, microseconds(slot.busy_us))
         });
-        let report = Report { batch, first, lengths, data, busy_us: microseconds(busy_us), failure };
+        let report = Report {
+            batch,
+            first,
+            lengths,
+            data,
+            busy_us: microseconds(busy_us),
+            failure,
+        };
         self.shell.report(worker, report);
     }
 
@@ -172,7 +183,11 @@ impl Report {
     }
 }
 
-#[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "clamped to what fits")]
+#[allow(
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
+    reason = "clamped to what fits"
+)]
 fn microseconds(value: f64) -> u64 {
     value.clamp(0.0, 1e15) as u64
 }

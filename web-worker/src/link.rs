@@ -40,16 +40,24 @@ impl Link {
         let hear_message = hear.clone();
         let on_message =
             Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| hear_message(read(&event)));
-        let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |event| hear(LinkEvent::Closed(reason(&event))));
+        let on_close =
+            Closure::<dyn FnMut(CloseEvent)>::new(move |event| hear(LinkEvent::Closed(reason(&event))));
         socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
-        Ok(Self { socket, _on_open: on_open, _on_message: on_message, _on_close: on_close })
+        Ok(Self {
+            socket,
+            _on_open: on_open,
+            _on_message: on_message,
+            _on_close: on_close,
+        })
     }
 
     /// Sends a frame; an error means that the connection is ending, which is heard by itself.
     pub fn send(&self, frame: &[u8]) -> Result<(), String> {
-        self.socket.send_with_u8_array(frame).map_err(|error| words(&error))
+        self.socket
+            .send_with_u8_array(frame)
+            .map_err(|error| words(&error))
     }
 }
 

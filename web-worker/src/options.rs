@@ -101,7 +101,10 @@ mod tests {
             "intensity_percent":50,"seed":7,"memory_mib":4096,"simd":true}"#;
         let options = Options::read(json).unwrap();
         let config = options.config().unwrap();
-        assert_eq!((config.worker, config.slots, config.memory_mib), (WorkerId(255), 1, limits::MEMORY_MIB_MAX));
+        assert_eq!(
+            (config.worker, config.slots, config.memory_mib),
+            (WorkerId(255), 1, limits::MEMORY_MIB_MAX)
+        );
         assert_eq!(options.socket_url(), "wss://a.b/api/v1/work");
     }
 }

@@ -32,7 +32,10 @@ impl Programs {
 
     /// A program's number.
     pub fn number(&self, hash: ProgramHash) -> Option<u32> {
-        self.held.iter().find(|(_, held)| held.hash == hash).map(|(&number, _)| number)
+        self.held
+            .iter()
+            .find(|(_, held)| held.hash == hash)
+            .map(|(&number, _)| number)
     }
 
     /// A program's bytes.
@@ -75,7 +78,11 @@ mod tests {
         let mut programs = Programs::default();
         let number = programs.insert(hash, b"program".to_vec());
         assert_eq!(programs.compiled(number), Some(hash));
-        assert_eq!(programs.compiled(number), None, "the second slot tells nothing new");
+        assert_eq!(
+            programs.compiled(number),
+            None,
+            "the second slot tells nothing new"
+        );
         assert_eq!(programs.forget(hash), Some(number));
         assert_eq!(programs.compiled(number), None);
     }

@@ -71,10 +71,17 @@ impl Shell {
             looked_ms: now_ms,
             status_ms: 0.0,
         };
-        let shell = Rc::new(Self { options, outside, state: RefCell::new(state) });
+        let shell = Rc::new(Self {
+            options,
+            outside,
+            state: RefCell::new(state),
+        });
         shell.adopt_slots(slots);
         shell.begin_looking();
-        shell.turn([Input::Person(Person::SetIntensity(intensity_percent.clamp(1, 100))), Input::Person(Person::Start)]);
+        shell.turn([
+            Input::Person(Person::SetIntensity(intensity_percent.clamp(1, 100))),
+            Input::Person(Person::Start),
+        ]);
         Ok(shell)
     }
 
@@ -163,7 +170,10 @@ impl Shell {
         state.timer = next_ms.map(|at_ms| {
             let wait_ms = u32::try_from(at_ms.saturating_sub(whole(now_ms()))).unwrap_or(u32::MAX);
             let shell = Rc::clone(self);
-            (at_ms, Timeout::new(wait_ms.min(i32::MAX.unsigned_abs()), move || shell.rang()))
+            (
+                at_ms,
+                Timeout::new(wait_ms.min(i32::MAX.unsigned_abs()), move || shell.rang()),
+            )
         });
     }
 
@@ -179,7 +189,12 @@ impl Shell {
             Output::Send(message) => state.send(&encode_from_worker(&message)),
             Output::FetchProgram { program } => self.fetch_program(program),
             Output::ForgetProgram { program } => self.forget_program(state, program),
-            Output::FetchInput { lease, blob, offset, length } => self.fetch_input(lease, blob, offset, length),
+            Output::FetchInput {
+                lease,
+                blob,
+                offset,
+                length,
+            } => self.fetch_input(lease, blob, offset, length),
             Output::UploadBlob { lease, shard, bytes } => self.upload(lease, shard, bytes),
             Output::Execute { slot, batch } => self.execute(state, slot, batch),
             Output::StopSlot { slot, .. } => self.stop_slot(state, slot),
@@ -265,7 +280,9 @@ impl Shell {
     fn connect(self: &Rc<Self>, state: &mut State) {
         state.link_number += 1;
         let (shell, number) = (Rc::clone(self), state.link_number);
-        let opened = Link::open(&self.options.socket_url(), move |event| shell.heard(number, event));
+        let opened = Link::open(&self.options.socket_url(), move |event| {
+            shell.heard(number, event)
+        });
         match opened {
             Ok(link) => state.link = Some(link),
             // An address that is none: heard like a connection that could not be opened, in a turn of its own.
@@ -283,7 +300,10 @@ impl Shell {
         match event {
             LinkEvent::Open => self.turn([Input::Connected]),
             LinkEvent::Frame(bytes) => {
-                self.state.borrow_mut().worker.handle_frame(whole(now_ms()), &bytes);
+                self.state
+                    .borrow_mut()
+                    .worker
+                    .handle_frame(whole(now_ms()), &bytes);
                 self.turn([]);
             }
             LinkEvent::Malformed(reason) => self.turn([Input::FrameMalformed { reason }]),
@@ -345,8 +365,14 @@ impl Shell {
         let shell = Rc::clone(self);
         spawn_local(async move {
             let input = match fetch::input(&shell.options, blob, offset, length).await {
-                Ok(bytes) => Input::InputFetched { lease, bytes: bytes.into() },
-                Err(error) => Input::InputMissing { lease, reason: reason(&error) },
+                Ok(bytes) => Input::InputFetched {
+                    lease,
+                    bytes: bytes.into(),
+                },
+                Err(error) => Input::InputMissing {
+                    lease,
+                    reason: reason(&error),
+                },
             };
             shell.turn([input]);
         });
@@ -357,7 +383,11 @@ impl Shell {
         spawn_local(async move {
             let input = match fetch::upload(&shell.options, &bytes).await {
                 Ok(blob) => Input::BlobUploaded { lease, shard, blob },
-                Err(error) => Input::UploadFailed { lease, shard, reason: reason(&error) },
+                Err(error) => Input::UploadFailed {
+                    lease,
+                    shard,
+                    reason: reason(&error),
+                },
             };
             shell.turn([input]);
         });
@@ -392,7 +422,18 @@ impl Shell {
         let (worker, id, careful) = (handout.worker, handout.id, handout.careful);
         let entry = &job.entry;
         let run = |this: &Outside| {
-            this.run(worker, id, number, entry, prefix, inputs, ends, memory_pages_max, output_bytes_max, careful);
+            this.run(
+                worker,
+                id,
+                number,
+                entry,
+                prefix,
+                inputs,
+                ends,
+                memory_pages_max,
+                output_bytes_max,
+                careful,
+            );
         };
         run(&self.outside);
     }
@@ -427,9 +468,18 @@ impl State {
         let (batch, shard) = self.slots.current(slot)?;
         let limit_ms = batch.job.limits.shard_time_ms;
         let detail = format!("the shard ran longer than its limit of {limit_ms} ms");
-        let failure = Failure { cause: Cause::OutOfTime, detail };
+        let failure = Failure {
+            cause: Cause::OutOfTime,
+            detail,
+        };
         let busy_us = u64::from(limit_ms) * 1_000;
-        Some(Input::SlotFailed { slot, lease: batch.lease, shard: shard.shard, failure, busy_us })
+        Some(Input::SlotFailed {
+            slot,
+            lease: batch.lease,
+            shard: shard.shard,
+            failure,
+            busy_us,
+        })
     }
 
     /// Turns a report into what the heart wants to hear, and shows tiles on the way.
@@ -437,7 +487,10 @@ impl State {
         let Some(slot) = self.slots.slot_of(worker) else {
             return Vec::new();
         };
-        let Some((batch, from)) = self.slots.report(slot, report.batch, report.first, report.shards()) else {
+        let Some((batch, from)) = self
+            .slots
+            .report(slot, report.batch, report.first, report.shards())
+        else {
             return Vec::new();
         };
         let shards = &batch.shards[from..];
@@ -452,18 +505,36 @@ impl State {
 }
 
 /// Every shard's answer for the heart; the time is shared out evenly among the finished ones.
-fn answers(slot: u16, batch: &Batch, shards: &[ShardInput], outputs: Vec<Bytes>, report: Report) -> Vec<Input> {
+fn answers(
+    slot: u16,
+    batch: &Batch,
+    shards: &[ShardInput],
+    outputs: Vec<Bytes>,
+    report: Report,
+) -> Vec<Input> {
     let lease = batch.lease;
     let busy_us = report.busy_us / (outputs.len().max(1) as u64);
     let finished = outputs.len();
     let mut inputs: Vec<Input> = shards
         .iter()
         .zip(outputs)
-        .map(|(shard, output)| Input::SlotFinished { slot, lease, shard: shard.shard, output, busy_us })
+        .map(|(shard, output)| Input::SlotFinished {
+            slot,
+            lease,
+            shard: shard.shard,
+            output,
+            busy_us,
+        })
         .collect();
     if let (Some((failure, busy_us)), Some(shard)) = (report.failure, shards.get(finished)) {
         let failure = clip(failure);
-        inputs.push(Input::SlotFailed { slot, lease, shard: shard.shard, failure, busy_us });
+        inputs.push(Input::SlotFailed {
+            slot,
+            lease,
+            shard: shard.shard,
+            failure,
+            busy_us,
+        });
     }
     inputs
 }
@@ -494,7 +565,10 @@ fn show_tiles(shown: &mut Shown, batch: &Batch, shard: &ShardInput, output: &Byt
 
 /// The inputs of a batch: what all begin with, the rests one behind the other, and where each rest ends.
 fn flatten(shards: &[ShardInput], prefix_bytes: usize) -> (Vec<u8>, Vec<u8>, Vec<u32>) {
-    let prefix = shards.first().and_then(|shard| shard.input.get(..prefix_bytes)).unwrap_or_default();
+    let prefix = shards
+        .first()
+        .and_then(|shard| shard.input.get(..prefix_bytes))
+        .unwrap_or_default();
     let is_common = shards.iter().all(|shard| shard.input.starts_with(prefix));
     let prefix = if is_common { prefix } else { &[] };
     let mut inputs = Vec::new();
@@ -507,7 +581,10 @@ fn flatten(shards: &[ShardInput], prefix_bytes: usize) -> (Vec<u8>, Vec<u8>, Vec
 }
 
 fn program_failed(program: ProgramHash, detail: String) -> Input {
-    let failure = clip(Failure { cause: Cause::Refused, detail });
+    let failure = clip(Failure {
+        cause: Cause::Refused,
+        detail,
+    });
     Input::ProgramFailed { program, failure }
 }
 
@@ -517,7 +594,10 @@ fn reason(error: &FetchError) -> String {
 
 fn clip(mut failure: Failure) -> Failure {
     if failure.detail.len() > DETAIL_BYTES_MAX {
-        let end = (0..=DETAIL_BYTES_MAX).rev().find(|&at| failure.detail.is_char_boundary(at)).unwrap_or(0);
+        let end = (0..=DETAIL_BYTES_MAX)
+            .rev()
+            .find(|&at| failure.detail.is_char_boundary(at))
+            .unwrap_or(0);
         failure.detail.truncate(end);
     }
     failure
@@ -526,10 +606,16 @@ fn clip(mut failure: Failure) -> Failure {
 /// Milliseconds of a clock that never goes back.
 fn now_ms() -> f64 {
     let scope: web_sys::WorkerGlobalScope = js_sys::global().unchecked_into();
-    scope.performance().map_or_else(js_sys::Date::now, |performance| performance.now())
+    scope
+        .performance()
+        .map_or_else(js_sys::Date::now, |performance| performance.now())
 }
 
-#[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a clock that counts up from 0")]
+#[allow(
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
+    reason = "a clock that counts up from 0"
+)]
 fn whole(ms: f64) -> u64 {
     ms as u64
 }

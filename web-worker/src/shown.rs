@@ -128,9 +128,21 @@ impl JobView {
     fn new(id: String, job: &OpenJob, seen_ms: f64) -> Self {
         let shows = job.picture && job.params.len() <= PARAMS_SHOWN_BYTES_MAX;
         // Parameters that are no JSON are the program's business; a picture is then not drawn.
-        let params = if shows { serde_json::from_slice(&job.params).unwrap_or_default() } else { Value::Null };
+        let params = if shows {
+            serde_json::from_slice(&job.params).unwrap_or_default()
+        } else {
+            Value::Null
+        };
         let (name, owner, entry) = (job.name.clone(), job.owner.clone(), job.entry.clone());
-        Self { id, name, owner, entry, picture: job.picture, params, seen_ms }
+        Self {
+            id,
+            name,
+            owner,
+            entry,
+            picture: job.picture,
+            params,
+            seen_ms,
+        }
     }
 }
 
@@ -148,7 +160,11 @@ impl Rate {
         }
         let (then_ms, before) = self.samples[0];
         let passed_ms = now_ms - then_ms;
-        if passed_ms <= 0.0 { 0.0 } else { (items - before) as f64 * 1_000.0 / passed_ms }
+        if passed_ms <= 0.0 {
+            0.0
+        } else {
+            (items - before) as f64 * 1_000.0 / passed_ms
+        }
     }
 }
 
@@ -174,7 +190,10 @@ fn words(activity: &Activity) -> (&'static str, String) {
 
 /// A wire type's stable word.
 fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// The number of the first item of a shard whose items are a range; others make no picture here.

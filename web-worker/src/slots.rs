@@ -92,7 +92,9 @@ impl Slots {
 
     /// The slot of a blob worker; none when it was ended.
     pub fn slot_of(&self, worker: u32) -> Option<u16> {
-        self.workers().find(|&(_, held)| held == worker).map(|(slot, _)| slot)
+        self.workers()
+            .find(|&(_, held)| held == worker)
+            .map(|(slot, _)| slot)
     }
 
     /// Notes that a slot's worker gets a program; says whether it did not have it.
@@ -109,7 +111,10 @@ impl Slots {
 
     /// Notes that a program is forgotten; the workers that hold it.
     pub fn forget_program(&mut self, program: u32) -> Vec<u32> {
-        let holders = self.slots.values_mut().filter(|slot| slot.programs.contains(&program));
+        let holders = self
+            .slots
+            .values_mut()
+            .filter(|slot| slot.programs.contains(&program));
         holders
             .map(|slot| {
                 slot.programs.retain(|&held| held != program);
@@ -142,7 +147,12 @@ impl Slots {
     /// A worker reports on `finished` shards from `first` (of its hand-out) on, and on one behind them if it
     /// failed. Gives the batch and the place of the first in it; nothing when the report is of an older hand-out.
     pub fn report(&mut self, slot: u16, id: u32, first: u32, shards: usize) -> Option<(&Batch, usize)> {
-        let running = self.slots.get_mut(&slot)?.running.as_mut().filter(|running| running.id == id)?;
+        let running = self
+            .slots
+            .get_mut(&slot)?
+            .running
+            .as_mut()
+            .filter(|running| running.id == id)?;
         let from = running.base + first as usize;
         if from != running.next || from + shards > running.batch.shards.len() {
             return None;
@@ -155,7 +165,8 @@ impl Slots {
     /// A worker is through with a hand-out.
     pub fn end(&mut self, slot: u16, id: u32) {
         if let Some(slot) = self.slots.get_mut(&slot) {
-            slot.running.take_if(|running| running.id == id && running.next == running.batch.shards.len());
+            slot.running
+                .take_if(|running| running.id == id && running.next == running.batch.shards.len());
         }
     }
 
@@ -172,7 +183,9 @@ impl Slots {
     /// hands in at most a few times its interval.
     pub fn watch(&mut self, passed_ms: f64) -> Vec<Alarm> {
         let watched = self.slots.iter_mut();
-        watched.filter_map(|(&slot, held)| held.running.as_mut()?.watch(passed_ms).map(|alarm| alarm(slot))).collect()
+        watched
+            .filter_map(|(&slot, held)| held.running.as_mut()?.watch(passed_ms).map(|alarm| alarm(slot)))
+            .collect()
     }
 
     /// The shard a slot's worker works on.
@@ -202,26 +215,47 @@ impl Slots {
 
     /// The batches that run now.
     pub fn running(&self) -> impl Iterator<Item = (u16, &Batch)> {
-        self.slots.iter().filter_map(|(&slot, held)| Some((slot, &held.running.as_ref()?.batch)))
+        self.slots
+            .iter()
+            .filter_map(|(&slot, held)| Some((slot, &held.running.as_ref()?.batch)))
     }
 
     /// Workers of slots from `slots` on that have nothing to do: fewer slots are wanted. They are taken out.
     pub fn take_idle_beyond(&mut self, slots: u16) -> Vec<u32> {
-        let beyond = self.slots.iter().filter(|&(&slot, held)| slot >= slots && held.running.is_none());
+        let beyond = self
+            .slots
+            .iter()
+            .filter(|&(&slot, held)| slot >= slots && held.running.is_none());
         let numbers: Vec<u16> = beyond.map(|(&slot, _)| slot).collect();
-        numbers.iter().filter_map(|slot| self.slots.remove(slot)).map(|held| held.worker).collect()
+        numbers
+            .iter()
+            .filter_map(|slot| self.slots.remove(slot))
+            .map(|held| held.worker)
+            .collect()
     }
 }
 
 impl Slot {
     fn new(worker: u32) -> Self {
-        Self { worker, running: None, programs: Vec::new() }
+        Self {
+            worker,
+            running: None,
+            programs: Vec::new(),
+        }
     }
 }
 
 impl Running {
     fn new(id: u32, batch: Batch) -> Self {
-        Self { id, batch, next: 0, base: 0, careful: false, watched_ms: 0.0, stop_in_ms: None }
+        Self {
+            id,
+            batch,
+            next: 0,
+            base: 0,
+            careful: false,
+            watched_ms: 0.0,
+            stop_in_ms: None,
+        }
     }
 
     fn watch(&mut self, passed_ms: f64) -> Option<fn(u16) -> Alarm> {
@@ -237,7 +271,11 @@ impl Running {
             return None;
         }
         let certain = self.careful || self.batch.shards.len() - self.next == 1;
-        Some(if certain { Alarm::OutOfTime } else { Alarm::Doubtful })
+        Some(if certain {
+            Alarm::OutOfTime
+        } else {
+            Alarm::Doubtful
+        })
     }
 }
 
@@ -245,4 +283,137 @@ fn take(next: &mut u32) -> u32 {
     let number = *next;
     *next += 1;
     number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use protocol::ids::{JobId, LeaseId, ProgramHash};
+    use protocol::job::Limits;
+    use protocol::wire::{ItemSource, JobHandle, OpenJob};
+    use std::sync::Arc;
+
+    const LIMIT_MS: u32 = 1_000;
+
+    fn batch(shards: u32) -> Batch {
+        let job = OpenJob {
+            job: JobHandle(1),
+            id: JobId(1),
+            name: String::new(),
+            owner: String::new(),
+            program: ProgramHash([0; 32]),
+            entry: "run".into(),
+            params: Bytes::new(),
+            source: ItemSource::Range { start: 0, step: 1 },
+            limits: Limits {
+                memory_mib: 1,
+                shard_time_ms: LIMIT_MS,
+            },
+            picture: false,
+        };
+        let shards = (0..shards)
+            .map(|shard| ShardInput {
+                shard,
+                items: 1,
+                input: Bytes::new(),
+            })
+            .collect();
+        Batch {
+            lease: LeaseId(1),
+            job: Arc::new(job),
+            shards,
+        }
+    }
+
+    /// A slot with a batch; the id of its hand-out.
+    fn running(shards: u32) -> (Slots, u32) {
+        let mut slots = Slots::default();
+        slots.worker(0);
+        slots.begin(0, batch(shards));
+        let id = slots.handout(0).unwrap().id;
+        (slots, id)
+    }
+
+    fn shards_left(slots: &Slots) -> Vec<u32> {
+        slots
+            .handout(0)
+            .unwrap()
+            .shards
+            .iter()
+            .map(|shard| shard.shard)
+            .collect()
+    }
+
+    const LIMIT_WALL_MS: f64 = (LIMIT_MS * WALL_PER_CPU) as f64;
+
+    #[test]
+    fn the_only_shard_left_is_the_one_that_hangs() {
+        let (mut slots, id) = running(3);
+        assert!(slots.report(0, id, 0, 2).is_some());
+        assert_eq!(slots.watch(LIMIT_WALL_MS - 1.0), []);
+        assert_eq!(slots.watch(1.0), [Alarm::OutOfTime(0)]);
+        assert_eq!(slots.current(0).unwrap().1.shard, 2);
+    }
+
+    #[test]
+    fn a_report_starts_the_clock_anew() {
+        let (mut slots, id) = running(2);
+        assert_eq!(slots.watch(LIMIT_WALL_MS - 1.0), []);
+        assert!(slots.report(0, id, 0, 1).is_some());
+        assert_eq!(slots.watch(LIMIT_WALL_MS - 1.0), []);
+    }
+
+    #[test]
+    fn where_several_could_hang_the_rest_is_run_again_carefully() {
+        let (mut slots, id) = running(4);
+        assert!(slots.report(0, id, 0, 1).is_some());
+        assert_eq!(slots.watch(LIMIT_WALL_MS), [Alarm::Doubtful(0)]);
+        let (old, new) = slots.replace_carefully(0).unwrap();
+        assert_ne!(old, new);
+        assert_eq!(shards_left(&slots), [1, 2, 3]);
+        assert!(slots.handout(0).unwrap().careful);
+        assert!(
+            slots.report(0, id, 1, 1).is_none(),
+            "the ended worker's last words count no more"
+        );
+        let id = slots.handout(0).unwrap().id;
+        assert_eq!(slots.report(0, id, 0, 1).unwrap().1, 1);
+        assert_eq!(
+            slots.watch(LIMIT_WALL_MS),
+            [Alarm::OutOfTime(0)],
+            "no doubt the second time"
+        );
+        assert_eq!(slots.current(0).unwrap().1.shard, 2);
+    }
+
+    #[test]
+    fn what_is_to_be_stopped_gets_a_moment_to_end_by_itself() {
+        let (mut slots, _) = running(1);
+        assert!(slots.stop(0));
+        assert_eq!(slots.watch(STOP_GRACE_MS / 2.0), []);
+        let (mut ended, ended_id) = running(1);
+        assert!(ended.stop(0) && ended.report(0, ended_id, 0, 1).is_some());
+        ended.end(0, ended_id);
+        assert_eq!(ended.watch(STOP_GRACE_MS), []);
+        assert_eq!(slots.watch(STOP_GRACE_MS / 2.0), [Alarm::Stop(0)]);
+    }
+
+    #[test]
+    fn a_fresh_worker_holds_no_program() {
+        let (mut slots, _) = running(1);
+        assert!(slots.needs_program(0, 7));
+        assert!(!slots.needs_program(0, 7));
+        slots.replace(0);
+        assert!(slots.needs_program(0, 7));
+        assert_eq!(slots.forget_program(7).len(), 1);
+    }
+
+    #[test]
+    fn reports_that_do_not_fit_are_not_believed() {
+        let (mut slots, id) = running(2);
+        assert!(slots.report(0, id, 1, 1).is_none(), "out of order");
+        assert!(slots.report(0, id, 0, 3).is_none(), "more than there are");
+        assert!(slots.report(0, id + 1, 0, 1).is_none(), "of another hand-out");
+    }
 }

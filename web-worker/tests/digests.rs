@@ -18,7 +18,10 @@ struct Case {
 
 impl Case {
     fn digest(&self) -> String {
-        let entry = rust_core::ENTRIES.into_iter().find(|entry| entry.name == self.entry).expect("a known entry");
+        let entry = rust_core::ENTRIES
+            .into_iter()
+            .find(|entry| entry.name == self.entry)
+            .expect("a known entry");
         let input = kernel_abi::encode_range(self.params.as_bytes(), self.first, self.step, self.count);
         let output = elytra_kernel::run_native(entry, &input).expect("the kernel runs");
         Digest::of(&output).to_string()
