@@ -142,7 +142,7 @@ impl Scheduler {
     /// A lease's worker vanished or let it run out: its shards wait again at once.
     pub(crate) fn lose_lease(&mut self, id: LeaseId, worker: WorkerId) {
         let Some(lease) = self.drop_lease(id) else { return };
-        self.ended.keep(id, lease.job);
+        self.ended.keep(id, lease.job, worker);
         let orphans = self.orphans(&lease);
         let suspect = lease.left.first().map(|run| run.first);
         for run in orphans.iter() {

@@ -7,7 +7,7 @@ use crate::output::{Effect, Output};
 use crate::runs::RunSet;
 use crate::scheduler::Scheduler;
 use protocol::cut::ShardRun;
-use protocol::ids::{BlobHash, ClaimId, LeaseId, SessionId};
+use protocol::ids::{BlobHash, ClaimId, LeaseId, SessionId, WorkerId};
 use protocol::run::Outputs;
 use protocol::wire::JobHandle;
 use std::collections::{BTreeMap, VecDeque};
@@ -18,13 +18,13 @@ pub(crate) const ENDED_MAX: usize = 4_096;
 /// The jobs of leases that were lost or ran out, so that a late output can still be of use.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
-    jobs: BTreeMap<LeaseId, JobHandle>,
+    jobs: BTreeMap<LeaseId, (JobHandle, WorkerId)>,
     order: VecDeque<LeaseId>,
 }
 
 impl Ended {
-    pub(crate) fn keep(&mut self, lease: LeaseId, job: JobHandle) {
-        if self.jobs.insert(lease, job).is_none() {
+    pub(crate) fn keep(&mut self, lease: LeaseId, job: JobHandle, worker: WorkerId) {
+        if self.jobs.insert(lease, (job, worker)).is_none() {
             self.order.push_back(lease);
         }
         while self.order.len() > ENDED_MAX {
@@ -34,8 +34,12 @@ impl Ended {
         }
     }
 
-    fn job_of(&self, lease: LeaseId) -> Option<JobHandle> {
-        self.jobs.get(&lease).copied()
+    /// The job of a lease that this worker had.
+    fn job_of(&self, lease: LeaseId, worker: WorkerId) -> Option<JobHandle> {
+        self.jobs
+            .get(&lease)
+            .filter(|(_, had)| *had == worker)
+            .map(|(job, _)| *job)
     }
 }
 
@@ -81,14 +85,16 @@ impl Scheduler {
         };
         let fresh = lease.left.remove(run);
         let (job, claim, shard_ms, first) = (lease.job, lease.claim, lease.shard_ms, !lease.is_backup());
+        let charged_ms = lease.charged_ms;
         lease.moved_ms = self.now_ms;
         let (twin, is_done) = (lease.twin.clone(), lease.left.is_empty());
         let count: u32 = fresh.iter().map(|r| r.count).sum();
         if let Some(worker) = self.workers.get_mut(&session) {
             worker.relieved(count, shard_ms);
         }
-        if let Some(job) = self.jobs.get_mut(&job).filter(|_| first) {
-            job.leased -= count;
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.leased -= if first { count } else { 0 };
+            job.charge((busy_us as f64 / 1_000.0 / f64::from(run.count) - charged_ms) * f64::from(count));
         }
         for part in fresh {
             self.take_from_twins(&twin, part);
@@ -103,7 +109,8 @@ impl Scheduler {
     /// An output under a lease that is over: evidence, and of use where its shard still waits. It never
     /// touches a shard that is leased to somebody or settled.
     fn on_late(&mut self, session: SessionId, id: LeaseId, finished: &Finished, busy_us: u64) {
-        let Some(handle) = self.ended.job_of(id) else {
+        let worker = self.workers.get(&session).map(|w| w.seed.id);
+        let Some(handle) = worker.and_then(|worker| self.ended.job_of(id, worker)) else {
             return;
         };
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {

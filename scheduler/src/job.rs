@@ -123,6 +123,11 @@ impl Job {
         self.claim == ClaimState::Ready && !self.totals.is_complete()
     }
 
+    /// Work was handed out (or turned out to be more or less than predicted), in milliseconds.
+    pub(crate) fn charge(&mut self, work_ms: f64) {
+        self.served += work_ms / f64::from(self.seed.weight.max(1));
+    }
+
     /// How many items the shards of a run have. The run is cut.
     pub(crate) fn items_in(&self, run: ShardRun) -> u64 {
         let mut rest = run;

@@ -14,6 +14,8 @@ pub(crate) struct Lease {
     pub(crate) left: RunSet,
     /// Predicted execution time of one of its shards, in milliseconds.
     pub(crate) shard_ms: f64,
+    /// What its job was charged for one of its shards, in milliseconds of predicted work.
+    pub(crate) charged_ms: f64,
     /// When the last of its shards was returned (or it was granted): what makes it a straggler.
     pub(crate) moved_ms: u64,
     pub(crate) ends_ms: u64,

@@ -13,6 +13,8 @@ use protocol::job::JobState;
 use protocol::limits::{LEASE_MS_MIN, LEASE_SHARDS_MAX, LEASE_TARGET_MS};
 use protocol::wire::JobHandle;
 
+/// What a job is charged for a shard that nobody measured, until it is, in milliseconds.
+const UNMEASURED_CHARGE_MS: f64 = protocol::limits::SHARD_TARGET_MS as f64;
 /// A lease lasts so many times the work predicted for it and for what is before it.
 const LEASE_SLACK: f64 = 4.0;
 /// Predicted execution time of a shard that nobody measured, in milliseconds: a window then holds two
@@ -278,8 +280,12 @@ impl Scheduler {
         if twin == Twin::First(Vec::new()) {
             job.leased += piece.run.count;
         }
-        job.served += shard_ms.min(UNMEASURED_SHARD_MS) * f64::from(piece.run.count)
-            / f64::from(job.seed.weight.max(1));
+        let charged_ms = if job.item_ms.get().is_some() {
+            shard_ms
+        } else {
+            UNMEASURED_CHARGE_MS
+        };
+        job.charge(charged_ms * f64::from(piece.run.count));
         let (first_time, stage) = (job.opened.insert(session), job.seed.stage);
         let starts = job.state == JobState::Queued;
         let (now_ms, left) = (self.now_ms, RunSet::of(piece.run));
@@ -290,6 +296,7 @@ impl Scheduler {
             claim,
             left,
             shard_ms,
+            charged_ms,
             moved_ms: now_ms,
             ends_ms,
             length_ms,

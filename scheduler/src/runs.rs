@@ -70,9 +70,11 @@ impl RunSet {
 
     /// Takes the shards of `run` out; returns those that were in the set.
     pub fn remove(&mut self, run: ShardRun) -> Vec<ShardRun> {
-        let from = self.runs.partition_point(|r| r.end() <= run.first);
         let mut removed = Vec::new();
-        let mut at = from;
+        if run.count == 0 {
+            return removed;
+        }
+        let mut at = self.runs.partition_point(|r| r.end() <= run.first);
         while let Some(&old) = self.runs.get(at) {
             if old.first >= run.end() {
                 break;

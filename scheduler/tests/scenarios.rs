@@ -1,0 +1,27 @@
+//! Every scenario in `tests/scenarios/*.txt` against its transcript.
+mod harness;
+
+macro_rules! scenarios {
+    ($($name:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            let scenario = include_str!(concat!("scenarios/", stringify!($name), ".txt"));
+            insta::assert_snapshot!(stringify!($name), harness::play(scenario));
+        })*
+    };
+}
+
+scenarios!(
+    auto_grain,
+    backup_attempts,
+    cancel_and_pause,
+    capabilities_and_explain,
+    fairness,
+    late_outputs,
+    loss_and_return,
+    open_job,
+    poison,
+    reconnect,
+    silence_and_expiry,
+    skip_failures,
+);
