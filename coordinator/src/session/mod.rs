@@ -1,0 +1,270 @@
+//! One worker's WebSocket: frames in, frames out, bounded on both sides.
+//!
+//! The session decides nothing. It checks the hello, hands every message to the engine, and writes
+//! what the engine tells it: all that waits is written with one flush. A peer that sends what is no
+//! frame, reads too slowly or says nothing at first is told why and closed; nobody else notices.
+mod input;
+
+use crate::auth::Auth;
+use crate::blobs::Blobs;
+use crate::engine::{Engine, EngineError, Joined, SessionOut, WorkerHello};
+use crate::metrics;
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use protocol::api::Scope;
+use protocol::frame::{decode_from_worker, encode_to_worker};
+use protocol::ids::{SessionId, WorkerId};
+use protocol::limits::{CACHED_PROGRAMS_MAX, HEARTBEAT_MS, HELLO_MS_MAX, NAME_CHARS_MAX};
+use protocol::wire::{FromWorker, Hello, RefusalCode, ToWorker};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Messages written with one flush, and frames read before writing goes on.
+const BURST_MAX: usize = 64;
+/// How long a peer may take to read what was written to it.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Who may be a worker here, and where the items of leases lie.
+pub(crate) struct WorkerAccess {
+    pub(crate) token_required: bool,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) blobs: Arc<Blobs>,
+}
+
+/// Why a session ends, and what the peer is told of it.
+enum End {
+    /// The peer is gone, or said goodbye.
+    Gone,
+    /// The peer is told why.
+    Refused(RefusalCode, String),
+}
+
+impl From<axum::Error> for End {
+    fn from(_: axum::Error) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<EngineError> for End {
+    fn from(error: EngineError) -> Self {
+        let code = match error {
+            EngineError::Full(_) => RefusalCode::Full,
+            _ => RefusalCode::GoingAway,
+        };
+        Self::Refused(code, error.to_string())
+    }
+}
+
+/// Serves one worker until it leaves or is refused.
+pub(crate) async fn serve(mut socket: WebSocket, engine: Engine, access: WorkerAccess) {
+    if let End::Refused(code, detail) = talk(&mut socket, &engine, &access).await {
+        ::metrics::counter!(metrics::SESSIONS_REFUSED_TOTAL, "code" => format!("{code:?}")).increment(1);
+        tracing::info!(?code, detail, "a session was refused");
+        let refused = encode_to_worker(&ToWorker::Refused { code, detail });
+        let farewell = async {
+            socket.send(Message::Binary(refused.into())).await?;
+            socket.close().await
+        };
+        // A peer that does not even read this is gone.
+        let _ = tokio::time::timeout(WRITE_TIME_MAX, farewell).await;
+    }
+}
+
+async fn talk(socket: &mut WebSocket, engine: &Engine, access: &WorkerAccess) -> End {
+    let hello = match hello(socket, access).await {
+        Ok(hello) => hello,
+        Err(end) => return end,
+    };
+    let worker = hello.hello.worker;
+    let Joined { session, outputs } = match engine.join(hello).await {
+        Ok(joined) => joined,
+        Err(error) => return error.into(),
+    };
+    tracing::debug!(%worker, %session, "a worker joined");
+    let end = Box::pin(exchange(socket, engine, access, session, outputs)).await;
+    engine.leave(session).await;
+    tracing::debug!(%worker, %session, "a worker left");
+    end
+}
+
+async fn hello(socket: &mut WebSocket, access: &WorkerAccess) -> Result<WorkerHello, End> {
+    let wait = Duration::from_millis(u64::from(HELLO_MS_MAX));
+    let Ok(first) = tokio::time::timeout(wait, next_frame(socket)).await else {
+        let detail = format!("no hello came within {} s", wait.as_secs());
+        return Err(End::Refused(RefusalCode::Silent, detail));
+    };
+    let FromWorker::Hello(hello) = first? else {
+        return Err(End::Refused(
+            RefusalCode::OutOfTurn,
+            "the first message must be a hello".into(),
+        ));
+    };
+    check_hello(&hello)?;
+    let trusted = check_token(hello.token.as_deref(), access).await?;
+    Ok(WorkerHello {
+        hello: Hello { token: None, ..hello },
+        trusted,
+    })
+}
+
+fn check_hello(hello: &Hello) -> Result<(), End> {
+    let long = |text: &str| text.chars().count() > NAME_CHARS_MAX;
+    let wrong = match () {
+        () if hello.slots == 0 => "slots must be at least 1",
+        () if hello.window_max == 0 => "window_max must be at least 1",
+        () if long(&hello.name) || long(&hello.agent) => "name and agent have at most 200 characters",
+        () if hello.cached.len() > CACHED_PROGRAMS_MAX => "cached names at most 64 programs",
+        () if hello.worker == WorkerId(0) => "the worker id must not be 0: choose one by chance and keep it",
+        () => return Ok(()),
+    };
+    Err(End::Refused(RefusalCode::OutOfTurn, wrong.into()))
+}
+
+/// Whether the worker's answers stand by themselves; an error when it may not work here at all.
+async fn check_token(token: Option<&str>, access: &WorkerAccess) -> Result<bool, End> {
+    let Some(token) = token else {
+        if !access.token_required {
+            return Ok(false);
+        }
+        let detail = "this coordinator asks workers for a token with the scope `work`; ask its operator for one, \
+                      who makes it with: elytra token create --scope work";
+        return Err(End::Refused(RefusalCode::TokenMissing, detail.into()));
+    };
+    let bearer = access
+        .auth
+        .check(token)
+        .await
+        .map_err(|error| End::Refused(RefusalCode::TokenWrong, error.to_string()))?;
+    if bearer.allows(Scope::Work) || bearer.allows(Scope::Trusted) {
+        return Ok(bearer.allows(Scope::Trusted));
+    }
+    let detail = "the token lacks the scope `work`; make one with: elytra token create --scope work";
+    Err(End::Refused(RefusalCode::ScopeMissing, detail.into()))
+}
+
+/// Waits for the next binary frame.
+async fn next_frame(socket: &mut WebSocket) -> Result<FromWorker, End> {
+    loop {
+        if let Some(message) = understood(socket.next().await)? {
+            return Ok(message);
+        }
+    }
+}
+
+/// What came off the socket: a message, something to ignore, or the end.
+fn understood(came: Option<Result<Message, axum::Error>>) -> Result<Option<FromWorker>, End> {
+    match came {
+        Some(Ok(Message::Binary(frame))) => match decode_from_worker(&frame) {
+            Ok(message) => Ok(Some(message)),
+            Err(error) => Err(End::Refused(error.code(), error.to_string())),
+        },
+        Some(Ok(Message::Text(_))) => Err(End::Refused(
+            RefusalCode::FrameMalformed,
+            "frames are binary, this one is text".into(),
+        )),
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+        Some(Ok(Message::Close(_))) | None => Err(End::Gone),
+        Some(Err(error)) => Err(too_long(&error)),
+    }
+}
+
+/// The library reports a frame over the limit as an error of the stream; the peer deserves the reason.
+fn too_long(error: &axum::Error) -> End {
+    let text = error.to_string();
+    if text.contains("too long") || text.contains("too large") || text.contains("too big") {
+        let detail = format!(
+            "a frame has at most {} bytes: {text}",
+            protocol::limits::FRAME_BYTES_MAX
+        );
+        return End::Refused(RefusalCode::FrameMalformed, detail);
+    }
+    End::Gone
+}
+
+/// Carries messages both ways until one side ends it.
+async fn exchange(
+    socket: &mut WebSocket,
+    engine: &Engine,
+    access: &WorkerAccess,
+    session: SessionId,
+    mut outputs: mpsc::Receiver<SessionOut>,
+) -> End {
+    let welcome = ToWorker::Welcome {
+        session,
+        heartbeat_ms: HEARTBEAT_MS,
+    };
+    if socket
+        .send(Message::Binary(encode_to_worker(&welcome).into()))
+        .await
+        .is_err()
+    {
+        return End::Gone;
+    }
+    let mut burst = Vec::new();
+    loop {
+        let step = tokio::select! {
+            biased;
+            count = outputs.recv_many(&mut burst, BURST_MAX) => match count {
+                0 => Err(End::Refused(RefusalCode::TooSlow, "it reads too slowly: too many messages wait".into())),
+                _ => write(socket, access, &mut burst).await,
+            },
+            came = socket.next() => read(came, socket, engine, session).await,
+        };
+        if let Err(end) = step {
+            return end;
+        }
+    }
+}
+
+/// Hands one frame to the engine, and those that are here already with it.
+async fn read(
+    mut came: Option<Result<Message, axum::Error>>,
+    socket: &mut WebSocket,
+    engine: &Engine,
+    session: SessionId,
+) -> Result<(), End> {
+    for _ in 0..BURST_MAX {
+        if let Some(message) = understood(came)? {
+            let goodbye = message == FromWorker::Goodbye;
+            engine.tell(session, message).await?;
+            if goodbye {
+                return Err(End::Gone);
+            }
+        }
+        match socket.next().now_or_never() {
+            Some(more) => came = more,
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// Writes what the engine told, with one flush.
+async fn write(
+    socket: &mut WebSocket,
+    access: &WorkerAccess,
+    burst: &mut Vec<SessionOut>,
+) -> Result<(), End> {
+    for out in burst.drain(..) {
+        let message = match out {
+            SessionOut::Open(info) => ToWorker::Open(info.open()),
+            SessionOut::Close(job) => ToWorker::Close { job },
+            SessionOut::Lease(grant, info) => {
+                ToWorker::Lease(input::lease(&access.blobs, grant, &info).await)
+            }
+            SessionOut::Cancel(lease, shards) => ToWorker::Cancel { lease, shards },
+            SessionOut::Drain => ToWorker::Drain,
+            SessionOut::End(code, detail) => return Err(End::Refused(code, detail)),
+        };
+        in_time(socket.feed(Message::Binary(encode_to_worker(&message).into()))).await?;
+    }
+    in_time(socket.flush()).await
+}
+
+async fn in_time(writing: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
+    match tokio::time::timeout(WRITE_TIME_MAX, writing).await {
+        Ok(written) => Ok(written?),
+        Err(_) => Err(End::Gone),
+    }
+}
