@@ -9,18 +9,7 @@ use std::path::{Path, PathBuf};
 use wasm_bindgen_cli_support::Bindgen;
 
 /// Changes whenever the steps below change, so that outputs made by older steps are made anew.
-const STEPS_VERSION: &str = "1";
-
-/// What the compiler uses beside the first version of WebAssembly.
-const FEATURES: [&str; 7] = [
-    "--enable-simd",
-    "--enable-bulk-memory",
-    "--enable-nontrapping-float-to-int",
-    "--enable-sign-ext",
-    "--enable-mutable-globals",
-    "--enable-reference-types",
-    "--enable-multivalue",
-];
+const STEPS_VERSION: &str = "2";
 
 /// Whether the function names stay in the module: kernels need them for readable traps.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,11 +77,9 @@ fn optimise(house: &House, from: &Path, to: &Path, names: Names) -> Result<()> {
     }
     let mut command = command::program(house, wasm_opt);
     command.arg("-O3").arg(from).arg("-o").arg(to);
-    match names {
-        Names::Keep => command.arg("-g"),
-        // wasm-bindgen drops the section that names the features in use, so they are named here.
-        Names::Drop => command.args(FEATURES),
-    };
+    if names == Names::Keep {
+        command.arg("-g");
+    }
     command::run(&mut command)
 }
 

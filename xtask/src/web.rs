@@ -47,13 +47,7 @@ pub(crate) fn build(house: &House, parts: &[Part]) -> Result<()> {
 }
 
 fn kernels(house: &House, toolchain: Toolchain) -> Result<()> {
-    // The name section stays: it turns a trap into a readable backtrace.
-    let wasm = compile(
-        house,
-        toolchain,
-        "rust-core",
-        &["--config", "profile.web.strip=\"debuginfo\""],
-    )?;
+    let wasm = compile(house, toolchain, "rust-core", &[])?;
     bindgen::place_kernel(house, &wasm, &house.web().join("kernels").join("rust_core.wasm"))
 }
 
