@@ -99,7 +99,7 @@ impl Shown {
         View {
             state,
             reason,
-            detail: status.activity.to_string(),
+            detail: detail(&status.activity),
             jobs: self.jobs.iter().collect(),
             slots: status.slots,
             busy: (0..status.slots).map(is_busy).collect(),
@@ -186,6 +186,17 @@ fn words(activity: &Activity) -> (&'static str, String) {
         Activity::Ended => ("stopped", "ended"),
     };
     (state, reason.into())
+}
+
+/// What the words do not say by themselves.
+fn detail(activity: &Activity) -> String {
+    match activity {
+        Activity::Connecting { reason, failures } if *failures > 0 => {
+            format!("{reason}. Tried {failures} times; this tab keeps trying by itself.")
+        }
+        Activity::Refused { detail, .. } => detail.clone(),
+        _ => String::new(),
+    }
 }
 
 /// A wire type's stable word.

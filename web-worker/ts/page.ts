@@ -69,7 +69,9 @@ class Tab implements Contributor {
 
   start(): void {
     if (this.#session) return this.#session.tell({ kind: "resume", reason: "person" });
-    const session = new Session(this.#parts, this.#hubOptions(), {
+    // What could not be fetched ahead is tried once more now.
+    const parts = this.#parts.catch(() => fetchParts());
+    const session = new Session(parts, this.#hubOptions(), {
       onStatus: (status) => this.#publish(status),
       onTile: (tile) => this.#tileCallbacks.forEach((callback) => callback(tile)),
       onEnd: (reason, detail) => this.#ended(session, reason, detail),

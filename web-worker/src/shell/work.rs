@@ -159,7 +159,7 @@ impl State {
     }
 
     /// Turns a report into what the heart wants to hear, and shows tiles on the way.
-    pub(super) fn report(&mut self, worker: u32, report: Report, outside: &Outside) -> Vec<Input> {
+    pub(super) fn report(&mut self, worker: u32, mut report: Report, outside: &Outside) -> Vec<Input> {
         let Some(slot) = self.slots.slot_of(worker) else {
             return Vec::new();
         };
@@ -170,7 +170,7 @@ impl State {
             return Vec::new();
         };
         let shards = &batch.shards[from..];
-        let outputs = cut(&report);
+        let outputs = cut(&mut report);
         if batch.job.picture {
             for (shard, output) in shards.iter().zip(&outputs) {
                 show_tiles(&mut self.shown, batch, shard, output, outside);
@@ -216,8 +216,8 @@ fn answers(
 }
 
 /// Takes a report's outputs apart; one whose lengths lie has none of what is missing.
-fn cut(report: &Report) -> Vec<Bytes> {
-    let data = Bytes::copy_from_slice(&report.data);
+fn cut(report: &mut Report) -> Vec<Bytes> {
+    let data = Bytes::from(std::mem::take(&mut report.data));
     let mut at = 0;
     let ends = report.lengths.iter().map_while(|&length| {
         let from = at;

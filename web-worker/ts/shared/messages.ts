@@ -68,7 +68,7 @@ export interface Status {
   state: State;
   /** Why it is in that state, as a stable word; empty when there is nothing to say. */
   reason: string;
-  /** The same for people, with what to do. */
+  /** For people: what the words above do not say, such as why a connection failed; mostly empty. */
   detail: string;
   jobs: JobStatus[];
   slots: number;
