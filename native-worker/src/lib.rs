@@ -1,1 +1,99 @@
-//! The headless worker.
+//! The headless worker: the heart of a worker, one WebSocket, and a thread for each slot.
+//!
+//! [`run`] is the whole of it; the executable beside it and `elytra worker` only read their arguments.
+//! One task owns the [`worker::Worker`]: it hands in what happens and performs what is asked for.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`config`] | what it is told at its start |
+//! | `shell` | the one task: hand in, drain, flush once, sleep |
+//! | `link` | the WebSocket: opening, frames, pings, closing |
+//! | `slots` | a thread for each slot, and stopping what runs there |
+//! | `report` | how a run ended, in the words of the wire |
+//! | `http` | programs, parts of blobs, long outputs |
+//! | `identity` | who this worker is, kept across restarts |
+//! | [`signals`] | first signal drains, second one ends |
+#![forbid(unsafe_code)]
+
+pub mod config;
+mod http;
+mod identity;
+mod link;
+mod report;
+mod shell;
+pub mod signals;
+mod slots;
+
+pub use config::NativeWorkerConfig;
+pub use signals::Stop;
+
+use protocol::wire::RefusalCode;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Why a worker could not start, or ended other than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The server's address cannot be used.
+    #[error("'{url}' is not an address of a server: {why}. Give one such as http://127.0.0.1:8080")]
+    Url {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The folder of the worker cannot be used.
+    #[error("the folder {} cannot be used: {source}. Give another with --cache-dir", path.display())]
+    Folder {
+        /// The folder, or a file in it.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system gives no chance to name a worker with.
+    #[error("the system gives no random numbers: {0}")]
+    Chance(getrandom::Error),
+    /// The HTTP client cannot be made.
+    #[error("the HTTP client cannot be made: {0}")]
+    Http(#[from] reqwest::Error),
+    /// The sandbox cannot be made.
+    #[error(transparent)]
+    Sandbox(#[from] runtime::RuntimeError),
+    /// The coordinator does not want this worker.
+    #[error("the server refuses this worker: {detail}")]
+    Refused {
+        /// For programs.
+        code: RefusalCode,
+        /// For people: what is wrong and what to do.
+        detail: String,
+    },
+}
+
+impl RunError {
+    /// The exit code of the process: 3 when the worker is not allowed, 1 otherwise.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused {
+                code: RefusalCode::TokenMissing | RefusalCode::TokenWrong | RefusalCode::ScopeMissing,
+                ..
+            } => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// Works for a server until `stop` says otherwise: on [`Stop::Drain`] it finishes what runs (at most
+/// [`config::DRAIN_MS_MAX`]), on [`Stop::Now`] it leaves at once. A server that is away is waited for.
+pub async fn run(config: NativeWorkerConfig, stop: watch::Receiver<Stop>) -> Result<(), RunError> {
+    let address = config::Address::parse(&config.server)?;
+    let identity = identity::Identity::take(&config.cache_dir)?;
+    let fetcher = http::Fetcher::new(&address, config.token.as_deref())?;
+    let sandbox = Arc::new(runtime::Runtime::new(config.runtime())?);
+    tracing::info!(server = %config.server, worker = %identity.worker, slots = config.slots, "worker started");
+    let shell = shell::Shell::new(&config, address, &identity, fetcher, sandbox)?;
+    let result = shell.run(stop).await;
+    // The identity is free for another process only when this one has left.
+    drop(identity);
+    result
+}

@@ -1,0 +1,87 @@
+//! Who this worker is: an id in a file, kept across restarts and locked while the process lives.
+use crate::RunError;
+use protocol::ids::WorkerId;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
+
+/// Processes that can share one folder, each with an identity of its own.
+const WORKERS_PER_FOLDER_MAX: u32 = 256;
+
+/// A worker's id, and the lock that makes it ours.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) worker: WorkerId,
+    /// Held, not used: the lock ends with the file.
+    _lock: File,
+}
+
+impl Identity {
+    /// Takes the first identity in the folder that no other process has, or makes one.
+    pub(crate) fn take(folder: &Path) -> Result<Self, RunError> {
+        let at = |source| RunError::Folder {
+            path: folder.into(),
+            source,
+        };
+        std::fs::create_dir_all(folder).map_err(at)?;
+        for number in 1..=WORKERS_PER_FOLDER_MAX {
+            let name = if number == 1 {
+                "worker-id".into()
+            } else {
+                format!("worker-id.{number}")
+            };
+            let path = folder.join(name);
+            let opened = File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path);
+            let mut file = opened.map_err(|source| RunError::Folder {
+                path: path.clone(),
+                source,
+            })?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(std::fs::TryLockError::WouldBlock) => continue,
+                Err(std::fs::TryLockError::Error(source)) => return Err(RunError::Folder { path, source }),
+            }
+            let worker = read_or_make(&mut file)?.map_err(|source| RunError::Folder { path, source })?;
+            return Ok(Self { worker, _lock: file });
+        }
+        Err(at(std::io::Error::other("too many workers use it already")))
+    }
+}
+
+/// The outer error is about chance, the inner one about the file.
+fn read_or_make(file: &mut File) -> Result<std::io::Result<WorkerId>, RunError> {
+    let mut text = String::new();
+    if let Err(error) = file.take(64).read_to_string(&mut text) {
+        return Ok(Err(error));
+    }
+    if let Ok(worker) = text.trim().parse() {
+        return Ok(Ok(worker));
+    }
+    let worker = WorkerId(getrandom::u64().map_err(RunError::Chance)?);
+    let written = file
+        .rewind()
+        .and_then(|()| file.set_len(0))
+        .and_then(|()| writeln!(file, "{worker}"));
+    Ok(written.map(|()| worker))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_kept_and_never_shared() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Identity::take(folder.path()).unwrap();
+        let second = Identity::take(folder.path()).unwrap();
+        assert_ne!(first.worker, second.worker);
+        let id = first.worker;
+        drop(first);
+        assert_eq!(Identity::take(folder.path()).unwrap().worker, id);
+    }
+}
