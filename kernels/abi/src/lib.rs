@@ -43,7 +43,7 @@ use alloc::vec::Vec;
 
 /// The module every import of an admitted program names.
 pub const IMPORT_MODULE: &str = "elytra";
-/// The custom section that holds a program's description as JSON : one line an entry, see below.
+/// The custom section that holds a program's description: a JSON object a line, an entry each.
 pub const DESCRIPTION_SECTION: &str = "elytra.description";
 /// Begins the last log line before the trap of an item that failed: `FAILURE_PREFIX index: cause`.
 pub const FAILURE_PREFIX: &str = "elytra-item-failed ";

@@ -10,11 +10,11 @@
 //!
 //! and its count is the first n with |z_n|² > 4, where z_0 = 0 and z_(n+1) = z_n² + c, or
 //! `iterations_max` when there is none below that. Every operation is a plain f64 operation in the
-//! order written in [`lanes`](self) and [`escape_count`], so the counts are the same everywhere.
+//! order written in [`escape_count`], so the counts are the same everywhere.
 mod lanes;
 
 use elytra_kernel::{Bytes, Params, kernel};
-use lanes::{F64x2, I64x2};
+use lanes::Pair;
 
 /// Pixels computed together: two pairs keep the processor's multipliers busier than one.
 const GROUP: usize = 4;
@@ -135,55 +135,9 @@ fn group(cr: [f64; GROUP], ci: f64, iterations_max: u32) -> [u16; GROUP] {
         }
         done += steps;
     }
-    let ([a, b], [c, d]) = (left.count.to_array(), right.count.to_array());
+    let ([a, b], [c, d]) = (left.counts(), right.counts());
     // No count is above `iterations_max`, which is below 65,536.
     [a, b, c, d].map(|count| u16::try_from(count).unwrap_or(u16::MAX))
-}
-
-/// Two pixels on their way.
-struct Pair {
-    cr: F64x2,
-    ci: F64x2,
-    zr: F64x2,
-    zi: F64x2,
-    /// All ones where the pixel has not escaped.
-    active: I64x2,
-    count: I64x2,
-}
-
-impl Pair {
-    #[cfg_attr(target_family = "wasm", target_feature(enable = "simd128"))]
-    #[inline]
-    fn new(cr: [f64; 2], ci: f64) -> Self {
-        let zero = F64x2::new([0.0; 2]);
-        Self {
-            cr: F64x2::new(cr),
-            ci: F64x2::new([ci; 2]),
-            zr: zero,
-            zi: zero,
-            active: I64x2::new([-1; 2]),
-            count: I64x2::new([0; 2]),
-        }
-    }
-
-    #[cfg_attr(target_family = "wasm", target_feature(enable = "simd128"))]
-    #[inline]
-    fn is_active(&self) -> bool {
-        self.active.any()
-    }
-
-    /// One step; an escaped pixel goes on to infinity and is no longer counted.
-    #[cfg_attr(target_family = "wasm", target_feature(enable = "simd128"))]
-    #[inline]
-    fn advance(&mut self) {
-        let (rr, ii) = (self.zr.mul(self.zr), self.zi.mul(self.zi));
-        self.active = self.active.and(rr.add(ii).at_most_four());
-        // An active lane is -1.
-        self.count = self.count.sub(self.active);
-        let ri = self.zr.mul(self.zi);
-        self.zi = ri.add(ri).add(self.ci);
-        self.zr = rr.sub(ii).add(self.cr);
-    }
 }
 
 /// Whether a point lies well inside the main cardioid or the disc of period 2, where no orbit escapes.
