@@ -165,7 +165,7 @@ impl Batch<'_> {
         let mut state = StageState::new(row.number, row.state()?, row.totals, row.cut()?, row.runs);
         if !state.state.is_over() {
             let settled = self.settled(row.number, true)?;
-            state.release(&settled, u64::from(self.epoch) << 32 | u64::from(*self.claims));
+            state.release(&settled, self.claims_given().0);
         }
         Ok(Some(state))
     }
@@ -259,7 +259,7 @@ impl Batch<'_> {
             .filter(|n| n >> 31 == 0)
             .ok_or_else(|| corrupt("stages", "too many"))?;
         let mut state = StageState::new(number, JobState::Queued, totals, Default::default(), 0);
-        state.release(&ShardSet::default(), u64::from(self.epoch) << 32);
+        state.release(&ShardSet::default(), self.claims_given().0);
         state.touch_new();
         self.touched.push(job);
         self.stages.insert(job, state);
@@ -320,6 +320,11 @@ impl Batch<'_> {
         Ok(stage.map_or_else(Vec::new, |stage| stage.claim_left(u32::MAX, usize::MAX)))
     }
 
+    /// The last claim that was given.
+    fn claims_given(&self) -> ClaimId {
+        claim_number(self.epoch, *self.claims)
+    }
+
     fn claim(&mut self, job: JobId, stage: Stage, shards_max: u32, grain: u32) -> Result<Done, StoreError> {
         let claim = next_claim(self.epoch, self.claims);
         let Some(stage) = self.stage(job, stage)? else {
@@ -347,10 +352,11 @@ impl Batch<'_> {
         items: u64,
         busy_us: u64,
     ) -> Result<Done, StoreError> {
+        let claims = self.claims_given();
         let Some(stage) = self.stage(job, stage)? else {
             return Ok(NOTHING);
         };
-        let parts = match stage.acceptable(claim, outputs.run) {
+        let parts = match stage.acceptable(claim, claims, outputs.run) {
             Acceptable::Whole => {
                 let (number, at) = add_run(stage, outputs.run, items, busy_us);
                 let done = counted(stage, outputs.run.count);
@@ -392,6 +398,7 @@ impl Batch<'_> {
         items: u64,
         busy_us: u64,
     ) -> Result<Done, StoreError> {
+        let claims = self.claims_given();
         let run = ShardRun {
             first: shard,
             count: 1,
@@ -399,7 +406,7 @@ impl Batch<'_> {
         let Some(stage) = self.stage(job, stage)? else {
             return Ok(NOTHING);
         };
-        if stage.acceptable(claim, run) != Acceptable::Whole {
+        if stage.acceptable(claim, claims, run) != Acceptable::Whole {
             return Ok(counted(stage, 0));
         }
         let (number, at) = add_run(stage, run, items, busy_us);
@@ -446,6 +453,7 @@ impl Batch<'_> {
         failure: &Failure,
         skipped: bool,
     ) -> Result<Done, StoreError> {
+        let claims = self.claims_given();
         let run = ShardRun {
             first: shard,
             count: 1,
@@ -453,7 +461,7 @@ impl Batch<'_> {
         let Some(stage) = self.stage(job, stage)? else {
             return Ok(NOTHING);
         };
-        if stage.acceptable(claim, run) != Acceptable::Whole {
+        if stage.acceptable(claim, claims, run) != Acceptable::Whole {
             return Ok(counted(stage, 0));
         }
         stage.settle(run);
@@ -622,7 +630,11 @@ fn counted(stage: &StageState, shards: u32) -> Done {
 /// A claim number that this process never gave before; its high half says which process.
 pub(super) fn next_claim(epoch: u32, claims: &mut u32) -> ClaimId {
     *claims = claims.wrapping_add(1).max(1);
-    ClaimId(u64::from(epoch) << 32 | u64::from(*claims))
+    claim_number(epoch, *claims)
+}
+
+fn claim_number(epoch: u32, number: u32) -> ClaimId {
+    ClaimId(u64::from(epoch) << 32 | u64::from(number))
 }
 
 /// Counts an accepted run; says the stage's number and the run's place in the order of acceptance.

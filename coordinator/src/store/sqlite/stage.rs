@@ -183,11 +183,12 @@ impl StageState {
         runs
     }
 
-    /// Which part of a run may be accepted under a claim.
-    pub(super) fn acceptable(&self, claim: ClaimId, run: ShardRun) -> Acceptable {
+    /// Which part of a run may be accepted under a claim; `given` is the last claim that was given.
+    pub(super) fn acceptable(&self, claim: ClaimId, given: ClaimId, run: ShardRun) -> Acceptable {
         let end = run.first.checked_add(run.count);
         let is_cut = end.is_some_and(|end| end <= self.cut.next_shard);
-        if self.state.is_over() || claim.0 < self.claims_from || !is_cut || run.count == 0 {
+        let is_void = claim.0 < self.claims_from || claim > given;
+        if self.state.is_over() || is_void || !is_cut || run.count == 0 {
             Acceptable::Parts(Vec::new())
         } else if self.closed.intersects(run) {
             Acceptable::Parts(self.closed.gaps(run))
