@@ -50,9 +50,14 @@ pub(crate) async fn serve(request: axum::extract::Request) -> Response {
         let detail = "The addresses and what they take are listed at /api/v1/openapi.json.";
         return ApiError::new(kind::NO_ROUTE, detail).into_response();
     }
-    match Web::get(path) {
-        Some(found) if !path.is_empty() => file(path, found, request.headers()),
-        _ if is_page(path) => index(request.headers()),
+    let path = if path.ends_with('/') {
+        format!("{path}{INDEX}")
+    } else {
+        path.to_owned()
+    };
+    match Web::get(&path) {
+        Some(found) if !path.is_empty() => file(&path, found, request.headers()),
+        _ if is_page(&path) => index(request.headers()),
         _ => ApiError::new(kind::NO_ROUTE, "The dashboard begins at /.").into_response(),
     }
 }

@@ -91,11 +91,10 @@ impl Bearer {
     }
 }
 
-/// Looks tokens up; cheap to clone.
-#[derive(Clone)]
+/// Looks tokens up.
 pub struct Auth {
     reader: Arc<dyn Reader>,
-    cache: Arc<Mutex<HashMap<String, Known>>>,
+    cache: Mutex<HashMap<String, Known>>,
 }
 
 struct Known {
@@ -115,7 +114,7 @@ impl Auth {
     pub fn new(reader: Arc<dyn Reader>) -> Self {
         Self {
             reader,
-            cache: Arc::default(),
+            cache: Mutex::default(),
         }
     }
 

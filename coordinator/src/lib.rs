@@ -1,7 +1,164 @@
-//! The coordinator: axum around the scheduler.
+//! The coordinator: sockets, API and pages around the scheduler.
+//!
+//! [`Coordinator::start`] takes a store and starts the engine; [`Coordinator::serve`] takes listeners
+//! that the caller bound, so that tests bind port zero. What is where:
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`accept`] | the accept loop and its bounds |
+//! | `route` | `/api/v1`, one file for each thing |
+//! | [`auth`] | tokens |
+//! | `session` | one worker's connection |
+//! | [`engine`] | the one task that owns the scheduler, and the thread that commits |
+//! | [`store`] | everything durable |
+//! | [`blobs`] | bytes by their hash |
+//! | `assets`, `programs` | the pages and programs that the binary carries |
+//! | [`config`], [`metrics`], [`log`] | what the operator sees |
 #![forbid(unsafe_code)]
 
+pub mod accept;
+mod assets;
+pub mod auth;
+pub mod blobs;
 pub mod config;
+pub mod engine;
 pub mod log;
 pub mod metrics;
+mod open;
+mod programs;
+mod route;
+mod session;
 pub mod store;
+
+pub use open::{open_store, raise_file_limit};
+
+use accept::Options;
+use anyhow::Context;
+use auth::Auth;
+use blobs::Blobs;
+use config::Settings;
+use engine::Engine;
+use programs::Programs;
+use route::App;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Connections of operators and their tools.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Histograms are folded together this often, so that they stay small when nobody reads them.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// A coordinator whose engine runs.
+pub struct Coordinator {
+    app: Arc<App>,
+    stop: watch::Sender<bool>,
+    connections_max: usize,
+    shutdown_time_max: Duration,
+}
+
+impl Coordinator {
+    /// Reads what is stored and starts the engine.
+    pub async fn start(store: Box<dyn Store>, settings: &Settings) -> anyhow::Result<Self> {
+        let blob_dir = settings.blob_dir();
+        let blobs = Blobs::open(&blob_dir).with_context(|| format!("the blobs in {}", blob_dir.display()))?;
+        let blobs = Arc::new(blobs);
+        let durability = store.durability();
+        tracing::info!(%durability, "the store is open");
+        let engine = engine::start(store).context("what is stored could not be read")?;
+        let reader = engine.reader();
+        let programs = Programs::new(Arc::clone(&reader))?;
+        programs.keep_built_in(&blobs, &engine).await?;
+        let (stop, shutdown) = watch::channel(false);
+        let app = App {
+            auth: Arc::new(Auth::new(Arc::clone(&reader))),
+            worker_token_required: settings.worker_token_required,
+            engine,
+            reader,
+            blobs,
+            programs,
+            durability,
+            shutdown,
+        };
+        Ok(Self {
+            app: Arc::new(app),
+            stop,
+            connections_max: settings.connections_max,
+            shutdown_time_max: Duration::from_millis(settings.shutdown_ms_max),
+        })
+    }
+
+    /// The engine, for who starts a coordinator inside their own process.
+    pub fn engine(&self) -> &Engine {
+        &self.app.engine
+    }
+
+    /// Serves until `shutdown` resolves, then lets requests and workers finish within their time.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        admin: Option<TcpListener>,
+        shutdown: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let options = |connections_max| Options {
+            connections_max,
+            drain_time_max: self.shutdown_time_max,
+        };
+        let stopping = || self.stop.subscribe();
+        let router = route::router(Arc::clone(&self.app));
+        let public = accept::serve(listener, router, options(self.connections_max), stopping());
+        let mut tasks = vec![tokio::spawn(public)];
+        if let Some(admin) = admin {
+            let router = route::admin_router(Arc::clone(&self.app));
+            tasks.push(tokio::spawn(accept::serve(
+                admin,
+                router,
+                options(ADMIN_CONNECTIONS_MAX),
+                stopping(),
+            )));
+        }
+        let upkeep = tokio::spawn(keep_metrics_small());
+        let broken = tokio::select! {
+            () = shutdown => false,
+            () = self.app.engine.gone() => true,
+        };
+        tracing::info!("stopping: nothing new is taken");
+        self.stop.send_replace(true);
+        let stopped = tokio::time::timeout(self.shutdown_time_max, self.app.engine.stop()).await;
+        if stopped.is_err() {
+            tracing::warn!("workers were cut off: they did not finish in time");
+        }
+        for task in tasks {
+            task.await.context("an accept loop")?;
+        }
+        upkeep.abort();
+        anyhow::ensure!(
+            !broken,
+            "the engine stopped: what is stored cannot be read (the log says more)"
+        );
+        Ok(())
+    }
+}
+
+/// Starts a coordinator and serves with it until `shutdown` resolves.
+pub async fn run(
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+    store: Box<dyn Store>,
+    settings: &Settings,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    Coordinator::start(store, settings)
+        .await?
+        .serve(listener, admin, shutdown)
+        .await
+}
+
+async fn keep_metrics_small() {
+    loop {
+        tokio::time::sleep(METRICS_UPKEEP).await;
+        metrics::handle().run_upkeep();
+    }
+}

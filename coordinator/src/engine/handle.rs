@@ -255,6 +255,11 @@ impl Engine {
         }
     }
 
+    /// Resolves when the engine ended: it was stopped, or its store is broken.
+    pub(crate) async fn gone(&self) {
+        self.messages.closed().await;
+    }
+
     /// Does something on the core's task without waiting for it.
     pub(super) async fn post(&self, ask: impl FnOnce(&mut Core) + Send + 'static) {
         let _ = self.messages.send(Message::Do(Box::new(ask))).await;

@@ -93,9 +93,15 @@ fn unknown(hash: BlobHash) -> ApiError {
 
 /// The bytes `[first, end)`.
 async fn part(app: &App, status: StatusCode, hash: BlobHash, first: u64, end: u64) -> ApiResult<Response> {
-    let pieces = app.blobs.stream(hash, first, end - first).await?.ok_or_else(|| unknown(hash))?;
+    let pieces = app
+        .blobs
+        .stream(hash, first, end - first)
+        .await?
+        .ok_or_else(|| unknown(hash))?;
     let mut response = tagged(status, hash, Body::from_stream(pieces));
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(end - first));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(end - first));
     Ok(response)
 }
 
@@ -103,8 +109,14 @@ async fn part(app: &App, status: StatusCode, hash: BlobHash, first: u64, end: u6
 pub(super) fn tagged(status: StatusCode, hash: impl std::fmt::Display, body: Body) -> Response {
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::CACHE_CONTROL, IMMUTABLE);
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{hash}\"")) {
@@ -116,7 +128,9 @@ pub(super) fn tagged(status: StatusCode, hash: impl std::fmt::Display, body: Bod
 /// Whether the caller has it already.
 pub(super) fn names(headers: &HeaderMap, hash: impl std::fmt::Display) -> bool {
     let tag = format!("\"{hash}\"");
-    headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes())
+    headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|value| value.as_bytes() == tag.as_bytes())
 }
 
 fn set_range(response: &mut Response, range: String) {
@@ -143,7 +157,11 @@ fn wanted(range: &str, length: u64) -> Wanted {
         (Err(_), Ok(count)) if first.trim().is_empty() => (length.saturating_sub(count), length),
         _ => return Wanted::All,
     };
-    if first < end { Wanted::Part { first, end } } else { Wanted::Nothing }
+    if first < end {
+        Wanted::Part { first, end }
+    } else {
+        Wanted::Nothing
+    }
 }
 
 #[cfg(test)]

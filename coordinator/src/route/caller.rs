@@ -18,15 +18,26 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> ApiResult<Self> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
-            return Ok(Self { bearer: Bearer::anonymous(), has_token: false });
+            return Ok(Self {
+                bearer: Bearer::anonymous(),
+                has_token: false,
+            });
         };
         let text = header.to_str().unwrap_or_default();
         let token = match text.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-            _ => return Err(ApiError::new(kind::TOKEN_WRONG, "Send `Authorization: Bearer ely_…`.")),
+            _ => {
+                return Err(ApiError::new(
+                    kind::TOKEN_WRONG,
+                    "Send `Authorization: Bearer ely_…`.",
+                ));
+            }
         };
         let bearer = app.auth.check(token).await.map_err(refused)?;
-        Ok(Self { bearer, has_token: true })
+        Ok(Self {
+            bearer,
+            has_token: true,
+        })
     }
 }
 
@@ -68,5 +79,8 @@ impl Caller {
 }
 
 fn word(scope: Scope) -> &'static str {
-    Scope::ALL.iter().find(|(s, _)| *s == scope).map_or("", |(_, word)| word)
+    Scope::ALL
+        .iter()
+        .find(|(s, _)| *s == scope)
+        .map_or("", |(_, word)| word)
 }

@@ -43,9 +43,17 @@ pub(crate) async fn events(
     Query(query): Query<EventsQuery>,
 ) -> ApiResult<axum::response::Sse<impl Stream<Item = Result<Sse, Infallible>>>> {
     caller.need(Scope::Read)?;
-    let after = headers.get(LAST_EVENT_ID).map(|id| id.to_str().ok().and_then(|id| id.parse().ok()));
+    let after = headers
+        .get(LAST_EVENT_ID)
+        .map(|id| id.to_str().ok().and_then(|id| id.parse().ok()));
     let after = match after {
-        Some(None) => return Err(ApiError::field(kind::HEADER, "Last-Event-ID", "must be the id of an event")),
+        Some(None) => {
+            return Err(ApiError::field(
+                kind::HEADER,
+                "Last-Event-ID",
+                "must be the id of an event",
+            ));
+        }
         known => known.flatten(),
     };
     let job = query.job;
@@ -77,5 +85,9 @@ fn write(id: u64, event: &Event) -> Option<Sse> {
         Event::OverviewSample { .. } => "overview_sample",
         Event::Missed => "missed",
     };
-    Sse::default().id(id.to_string()).event(kind).json_data(event).ok()
+    Sse::default()
+        .id(id.to_string())
+        .event(kind)
+        .json_data(event)
+        .ok()
 }

@@ -20,7 +20,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
     async fn from_request(request: Request, _: &S) -> ApiResult<Self> {
         let bytes = whole(request.into_body(), limits::BODY_BYTES_MAX).await?;
-        serde_json::from_slice(&bytes).map(Json).map_err(|error| misfit(kind::BODY, &error.to_string()))
+        serde_json::from_slice(&bytes)
+            .map(Json)
+            .map_err(|error| misfit(kind::BODY, &error.to_string()))
     }
 }
 
@@ -48,14 +50,20 @@ pub(crate) async fn next_piece(pieces: &mut axum::body::BodyDataStream) -> ApiRe
         Ok(Some(Err(error))) => Err(ApiError::new(kind::BODY_CUT, format!("{error}. Send it again."))),
         Err(_) => {
             let s = BODY_PAUSE_MAX.as_secs();
-            Err(ApiError::new(kind::BODY_CUT, format!("Nothing came for {s} s. Send it again.")))
+            Err(ApiError::new(
+                kind::BODY_CUT,
+                format!("Nothing came for {s} s. Send it again."),
+            ))
         }
     }
 }
 
 pub(crate) fn too_long(bytes_max: u64) -> ApiError {
     let advice = "Upload long inputs as a blob (POST /api/v1/blobs) and name it in the job.";
-    ApiError::new(kind::TOO_LONG, format!("At most {bytes_max} bytes are taken here. {advice}"))
+    ApiError::new(
+        kind::TOO_LONG,
+        format!("At most {bytes_max} bytes are taken here. {advice}"),
+    )
 }
 
 /// A query string; unknown names are errors.
@@ -80,7 +88,9 @@ impl<S: Send + Sync, T: FromStr<Err: std::fmt::Display>> FromRequestParts<S> for
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|error| ApiError::new(kind::ID, error.body_text()))?;
-        text.parse().map(Id).map_err(|error: T::Err| ApiError::new(kind::ID, error.to_string()))
+        text.parse()
+            .map(Id)
+            .map_err(|error: T::Err| ApiError::new(kind::ID, error.to_string()))
     }
 }
 
@@ -95,16 +105,25 @@ fn misfit(kind: Kind, told: &str) -> ApiError {
 /// From "unknown field `grian`, expected one of `grain`, `entry` at line 1 column 5".
 fn unknown_name(told: &str) -> Option<ParamProblem> {
     let is_field = told.contains("unknown field `");
-    let from = told.find("unknown field `").or_else(|| told.find("unknown variant `"))?;
+    let from = told
+        .find("unknown field `")
+        .or_else(|| told.find("unknown variant `"))?;
     let mut quoted = told[from..].split('`').skip(1).step_by(2);
     let name = quoted.next()?;
     let known: Vec<_> = quoted.collect();
-    let what = if is_field { "is not known here" } else { "is not one of the words known here" };
+    let what = if is_field {
+        "is not known here"
+    } else {
+        "is not one of the words known here"
+    };
     let hint = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean '{near}'?"),
         None => format!("there are {}", known.join(", ")),
     };
-    Some(ParamProblem { field: name.into(), problem: format!("{what}; {hint}") })
+    Some(ParamProblem {
+        field: name.into(),
+        problem: format!("{what}; {hint}"),
+    })
 }
 
 #[cfg(test)]
@@ -120,7 +139,10 @@ mod tests {
     #[test]
     fn an_unknown_name_comes_with_the_one_that_was_meant() {
         let spec = r#"{"program":"p","entry":"e","input":{"range":{"end":5}},"grian":3}"#;
-        assert_eq!(told(spec).unwrap(), "grian: is not known here; did you mean 'grain'?");
+        assert_eq!(
+            told(spec).unwrap(),
+            "grian: is not known here; did you mean 'grain'?"
+        );
         let input = r#"{"program":"p","entry":"e","input":{"rnge":{"end":5}}}"#;
         let words = "rnge: is not one of the words known here; did you mean 'range'?";
         assert_eq!(told(input).unwrap(), words);

@@ -19,7 +19,10 @@ pub(crate) async fn livez() -> &'static str {
 /// The engine answers and the store takes what it is given.
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> ApiResult<&'static str> {
     if *app.shutdown.borrow() {
-        return Err(ApiError::new(kind::GOING, "It finishes what runs and takes nothing new."));
+        return Err(ApiError::new(
+            kind::GOING,
+            "It finishes what runs and takes nothing new.",
+        ));
     }
     let overview = tokio::time::timeout(READY_TIME_MAX, app.engine.overview()).await;
     let overview = overview.map_err(|_| ApiError::new(kind::GOING, "The engine does not answer."))??;
@@ -31,5 +34,8 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> ApiResult<&'static st
 
 /// Every metric, as text for Prometheus.
 pub(crate) async fn metrics() -> impl IntoResponse {
-    ([(CONTENT_TYPE, PROMETHEUS_TEXT)], crate::metrics::handle().render())
+    (
+        [(CONTENT_TYPE, PROMETHEUS_TEXT)],
+        crate::metrics::handle().render(),
+    )
 }

@@ -29,14 +29,22 @@ pub(crate) async fn append(
     body: Body,
 ) -> ApiResult<Json<ItemsAdded>> {
     caller.need(Scope::Submit)?;
-    let job = app.read(move |reader| reader.job(id)).await?.ok_or_else(|| view::unknown(id))?;
+    let job = app
+        .read(move |reader| reader.job(id))
+        .await?
+        .ok_or_else(|| view::unknown(id))?;
     let Source::Lines(encoding) = job.record.source else {
-        return Err(ApiError::new(kind::REFUSED, "The job's items are computed; only an open job takes more."));
+        return Err(ApiError::new(
+            kind::REFUSED,
+            "The job's items are computed; only an open job takes more.",
+        ));
     };
     let body = whole(body, limits::BODY_BYTES_MAX).await?;
     let program = app.programs.get(job.record.program).await?;
     let entries = program.iter().flat_map(|program| &program.description.entries);
-    let entry = entries.into_iter().find(|entry| entry.name == job.record.spec.entry);
+    let entry = entries
+        .into_iter()
+        .find(|entry| entry.name == job.record.spec.entry);
     let (lines, count) = lines(&body, encoding, entry)?;
     let blob = app.blobs.put(lines).await?;
     Ok(Json(app.engine.append(id, blob, count).await?))
@@ -59,15 +67,28 @@ fn lines(body: &[u8], encoding: Encoding, entry: Option<&Entry>) -> ApiResult<(B
         count += 1;
     }
     if count == 0 {
-        return Err(ApiError::field(kind::EMPTY, "body", "holds no item: send one a line"));
+        return Err(ApiError::field(
+            kind::EMPTY,
+            "body",
+            "holds no item: send one a line",
+        ));
     }
     Ok((taken.into(), count))
 }
 
 fn line_problem(line: &[u8], encoding: Encoding, entry: Option<&Entry>, number: u64) -> Option<ParamProblem> {
-    let wrong = |problem| Some(ParamProblem { field: format!("line {}", number + 1), problem });
+    let wrong = |problem| {
+        Some(ParamProblem {
+            field: format!("line {}", number + 1),
+            problem,
+        })
+    };
     if line.len() > limits::ITEM_BYTES_MAX {
-        return wrong(format!("has {} bytes; at most {} are allowed", line.len(), limits::ITEM_BYTES_MAX));
+        return wrong(format!(
+            "has {} bytes; at most {} are allowed",
+            line.len(),
+            limits::ITEM_BYTES_MAX
+        ));
     }
     if encoding == Encoding::Text {
         return None;
@@ -82,7 +103,11 @@ fn line_problem(line: &[u8], encoding: Encoding, entry: Option<&Entry>, number: 
 #[utoipa::path(post, path = "/jobs/{id}/close", tag = "jobs", params(("id" = JobId, Path)),
     security(("bearer" = ["submit"])),
     responses((status = 200, body = Job), (status = "default", body = Problem)))]
-pub(crate) async fn close(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<JobId>) -> ApiResult<Json<Job>> {
+pub(crate) async fn close(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id<JobId>,
+) -> ApiResult<Json<Job>> {
     caller.need(Scope::Submit)?;
     app.engine.close(id).await?;
     view::job(&app, id).await.map(Json)
@@ -97,7 +122,11 @@ mod tests {
         let (bytes, count) = lines(b"1\n\n2", Encoding::Json, None).unwrap();
         assert_eq!((&bytes[..], count), (&b"1\n2\n"[..], 2));
         let (bytes, count) = lines(b"a\n\nb\n", Encoding::Text, None).unwrap();
-        assert_eq!((&bytes[..], count), (&b"a\n\nb\n"[..], 3), "an empty text is a text");
+        assert_eq!(
+            (&bytes[..], count),
+            (&b"a\n\nb\n"[..], 3),
+            "an empty text is a text"
+        );
         let told = format!("{:?}", lines(b"1\n{", Encoding::Json, None).unwrap_err());
         assert!(told.contains("line 2"), "{told}");
         assert!(lines(b"\n", Encoding::Json, None).is_err());

@@ -53,12 +53,20 @@ pub(crate) async fn list(
     let mut stored = app.read(move |reader| reader.jobs(&filter)).await?;
     let more = stored.len() > limit;
     stored.truncate(limit);
-    let next = stored.last().filter(|_| more).map(|job| job.record.id.to_string());
-    Ok(Json(JobPage { jobs: view::jobs(&app, stored).await?, next }))
+    let next = stored
+        .last()
+        .filter(|_| more)
+        .map(|job| job.record.id.to_string());
+    Ok(Json(JobPage {
+        jobs: view::jobs(&app, stored).await?,
+        next,
+    }))
 }
 
 fn label(text: &str) -> ApiResult<(String, String)> {
-    let parts = text.split_once('=').map(|(name, value)| (name.into(), value.into()));
+    let parts = text
+        .split_once('=')
+        .map(|(name, value)| (name.into(), value.into()));
     parts.ok_or_else(|| ApiError::field(kind::QUERY, "label", "must be written name=value"))
 }
 
@@ -71,7 +79,11 @@ fn before(cursor: &str) -> ApiResult<JobId> {
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
     security(("bearer" = ["read"])),
     responses((status = 200, body = Job), (status = "default", body = Problem)))]
-pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<JobId>) -> ApiResult<Json<Job>> {
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id<JobId>,
+) -> ApiResult<Json<Job>> {
     caller.need(Scope::Read)?;
     view::job(&app, id).await.map(Json)
 }
@@ -94,7 +106,11 @@ pub(crate) async fn cancel(
 #[utoipa::path(post, path = "/jobs/{id}/pause", tag = "jobs", params(("id" = JobId, Path)),
     security(("bearer" = ["submit"])),
     responses((status = 200, body = Job), (status = "default", body = Problem)))]
-pub(crate) async fn pause(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<JobId>) -> ApiResult<Json<Job>> {
+pub(crate) async fn pause(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id<JobId>,
+) -> ApiResult<Json<Job>> {
     caller.need(Scope::Submit)?;
     steer(&app, id, Steer::Pause).await
 }
@@ -116,7 +132,11 @@ pub(crate) async fn resume(
 #[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path)),
     security(("bearer" = ["submit"])),
     responses((status = 200, body = Job), (status = "default", body = Problem)))]
-pub(crate) async fn retry(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<JobId>) -> ApiResult<Json<Job>> {
+pub(crate) async fn retry(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id<JobId>,
+) -> ApiResult<Json<Job>> {
     caller.need(Scope::Submit)?;
     steer(&app, id, Steer::RetryFailed).await
 }
@@ -136,7 +156,9 @@ pub(crate) async fn errors(
     Id(id): Id<JobId>,
 ) -> ApiResult<Json<ErrorGroups>> {
     caller.need(Scope::Read)?;
-    let found = app.read(move |reader| Ok((reader.job(id)?.is_some(), reader.errors(id)?))).await?;
+    let found = app
+        .read(move |reader| Ok((reader.job(id)?.is_some(), reader.errors(id)?)))
+        .await?;
     match found {
         (true, groups) => Ok(Json(ErrorGroups { groups })),
         (false, _) => Err(view::unknown(id)),
@@ -153,6 +175,8 @@ pub(crate) async fn explain(
     Id(id): Id<JobId>,
 ) -> ApiResult<Json<Explanation>> {
     caller.need(Scope::Read)?;
-    app.read(move |reader| reader.job(id)).await?.ok_or_else(|| view::unknown(id))?;
+    app.read(move |reader| reader.job(id))
+        .await?
+        .ok_or_else(|| view::unknown(id))?;
     Ok(Json(app.engine.explain_job(id).await?))
 }

@@ -14,7 +14,7 @@ mod programs;
 mod results;
 mod submit;
 mod tokens;
-mod view;
+pub(crate) mod view;
 mod work;
 mod workers;
 
@@ -38,7 +38,7 @@ pub(crate) struct App {
     pub(crate) reader: Arc<dyn Reader>,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) programs: Programs,
-    pub(crate) auth: Auth,
+    pub(crate) auth: Arc<Auth>,
     pub(crate) worker_token_required: bool,
     pub(crate) durability: String,
     /// True once the coordinator stops: endless streams end then.
@@ -63,7 +63,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let document = openapi::text(&document);
     Router::new()
         .nest("/api/v1", api)
-        .route("/api/v1/openapi.json", get(move || openapi::serve(document.clone())))
+        .route(
+            "/api/v1/openapi.json",
+            get(move || openapi::serve(document.clone())),
+        )
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .fallback(assets::serve)

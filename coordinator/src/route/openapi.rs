@@ -23,7 +23,10 @@ struct BearerTokens;
 
 impl utoipa::Modify for BearerTokens {
     fn modify(&self, document: &mut OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("ely_…").build();
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("ely_…")
+            .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
@@ -66,7 +69,10 @@ pub(super) fn text(document: &OpenApi) -> Bytes {
 
 /// `GET /openapi.json`.
 pub(super) async fn serve(text: Bytes) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], text)
+    (
+        [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")],
+        text,
+    )
 }
 
 #[cfg(test)]
@@ -110,7 +116,12 @@ mod tests {
         let paths = document["paths"].as_object().unwrap();
         let mut there: Vec<_> = paths
             .iter()
-            .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| (method.as_str(), path.as_str())))
+            .flat_map(|(path, item)| {
+                item.as_object()
+                    .unwrap()
+                    .keys()
+                    .map(move |method| (method.as_str(), path.as_str()))
+            })
             .collect();
         let mut wanted = TABLE.to_vec();
         there.sort_unstable();

@@ -2,6 +2,7 @@
 //!
 //! A handler returns [`ApiError`]; the layer in [`super::layer`] adds the request's id and writes the
 //! body, so that an error made by the framework and one made here look the same.
+use crate::blobs::BlobError;
 use crate::engine::EngineError;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -27,7 +28,11 @@ pub(crate) struct Kind(u16, &'static str, &'static str);
 pub(crate) mod kind {
     use super::Kind;
     pub(crate) const NO_ROUTE: Kind = Kind(404, "no_route", "There is nothing at this address");
-    pub(crate) const METHOD: Kind = Kind(405, "method_not_allowed", "This address does not know this method");
+    pub(crate) const METHOD: Kind = Kind(
+        405,
+        "method_not_allowed",
+        "This address does not know this method",
+    );
     pub(crate) const ID: Kind = Kind(400, "id_invalid", "That is not an id");
     pub(crate) const QUERY: Kind = Kind(400, "query_invalid", "The query does not fit");
     pub(crate) const HEADER: Kind = Kind(400, "header_invalid", "A header does not fit");
@@ -78,14 +83,20 @@ impl ApiError {
     }
 
     pub(crate) fn field(kind: Kind, field: &str, problem: impl Into<String>) -> Self {
-        let problem = ParamProblem { field: field.into(), problem: problem.into() };
+        let problem = ParamProblem {
+            field: field.into(),
+            problem: problem.into(),
+        };
         Self::with_fields(kind, vec![problem])
     }
 
     /// Something failed that has nothing to do with the request; the cause goes to the log only.
     pub(crate) fn internal(cause: impl Display) -> Self {
         tracing::error!(%cause, "a request failed");
-        Self::new(kind::INTERNAL, "The log of the coordinator says more, under this request's id.")
+        Self::new(
+            kind::INTERNAL,
+            "The log of the coordinator says more, under this request's id.",
+        )
     }
 }
 
@@ -94,6 +105,15 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Unavailable(why) => Self::new(kind::STORE, why),
             StoreError::Corrupt(why) => Self::new(kind::CORRUPT, why),
+        }
+    }
+}
+
+impl From<BlobError> for ApiError {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Missing(_) => Self::new(kind::NO_BLOB, error.to_string()),
+            BlobError::Io { .. } => Self::new(kind::STORE, error.to_string()),
         }
     }
 }
@@ -140,7 +160,9 @@ pub(crate) fn write_body(response: Response, request: &str) -> Response {
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let json = HeaderValue::from_static("application/problem+json");
     parts.headers.insert(header::CONTENT_TYPE, json);
-    parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    parts
+        .headers
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, body.into())
 }

@@ -21,7 +21,9 @@ use std::sync::Arc;
     responses((status = 200, body = ProgramList), (status = "default", body = Problem)))]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<ProgramList>> {
     caller.need(Scope::Read)?;
-    Ok(Json(ProgramList { programs: app.programs.all().await? }))
+    Ok(Json(ProgramList {
+        programs: app.programs.all().await?,
+    }))
 }
 
 /// One program.
@@ -93,6 +95,8 @@ pub(crate) async fn module(
         }
     };
     let mut response = tagged(StatusCode::OK, hash, module.into());
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/wasm"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/wasm"));
     Ok(response)
 }

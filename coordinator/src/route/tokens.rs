@@ -36,7 +36,9 @@ pub(crate) async fn make(
     responses((status = 200, body = TokenList), (status = "default", body = Problem)))]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<TokenList>> {
     caller.need(Scope::Admin)?;
-    Ok(Json(TokenList { tokens: app.read(|reader| reader.tokens()).await? }))
+    Ok(Json(TokenList {
+        tokens: app.read(|reader| reader.tokens()).await?,
+    }))
 }
 
 /// Makes a token worth nothing.

@@ -9,7 +9,10 @@ use protocol::job::JobState;
 
 /// One job.
 pub(crate) async fn job(app: &App, id: JobId) -> ApiResult<Job> {
-    let stored = app.read(move |reader| reader.job(id)).await?.ok_or_else(|| unknown(id))?;
+    let stored = app
+        .read(move |reader| reader.job(id))
+        .await?
+        .ok_or_else(|| unknown(id))?;
     let mut all = jobs(app, vec![stored]).await?;
     all.pop().ok_or_else(|| unknown(id))
 }
@@ -19,17 +22,32 @@ pub(crate) async fn jobs(app: &App, stored: Vec<StoredJob>) -> ApiResult<Vec<Job
     let ids = stored.iter().map(|job| job.record.id).collect();
     let live = app.engine.live(ids).await?;
     let live = live.into_iter().chain(std::iter::repeat_with(|| None));
-    Ok(stored.into_iter().zip(live).map(|(stored, live)| merge(stored, live)).collect())
+    Ok(stored
+        .into_iter()
+        .zip(live)
+        .map(|(stored, live)| merge(stored, live))
+        .collect())
 }
 
 pub(crate) fn unknown(id: JobId) -> ApiError {
-    ApiError::new(kind::NO_JOB, format!("There is no job {id}; GET /api/v1/jobs lists those there are."))
+    ApiError::new(
+        kind::NO_JOB,
+        format!("There is no job {id}; GET /api/v1/jobs lists those there are."),
+    )
 }
 
 /// What is stored, and on top of it what is in memory.
 pub(crate) fn merge(stored: StoredJob, live: Option<LiveJob>) -> Job {
     let counts = stored_counts(&stored);
-    let StoredJob { record, state, reason, started_ms, ended_ms, totals, .. } = stored;
+    let StoredJob {
+        record,
+        state,
+        reason,
+        started_ms,
+        ended_ms,
+        totals,
+        ..
+    } = stored;
     let mut job = Job {
         id: record.id,
         state,

@@ -28,10 +28,17 @@ pub(crate) async fn work(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> ApiResult<Response> {
     let upgrade = upgrade.map_err(|error| {
-        let detail = format!("{}. Connect with the subprotocol {WIRE_SUBPROTOCOL}.", error.body_text());
+        let detail = format!(
+            "{}. Connect with the subprotocol {WIRE_SUBPROTOCOL}.",
+            error.body_text()
+        );
         ApiError::new(kind::UPGRADE, detail)
     })?;
-    let who = WorkerAccess { token_required: app.worker_token_required, auth: app.auth.clone() };
+    let who = WorkerAccess {
+        token_required: app.worker_token_required,
+        auth: app.auth.clone(),
+        blobs: app.blobs.clone(),
+    };
     let engine = app.engine.clone();
     Ok(upgrade
         .protocols([WIRE_SUBPROTOCOL])

@@ -16,7 +16,9 @@ use std::sync::Arc;
     responses((status = 200, body = WorkerList), (status = "default", body = Problem)))]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<WorkerList>> {
     caller.need(Scope::Read)?;
-    Ok(Json(WorkerList { workers: app.engine.workers().await? }))
+    Ok(Json(WorkerList {
+        workers: app.engine.workers().await?,
+    }))
 }
 
 /// Why a worker has nothing to do, and what would change it.

@@ -27,7 +27,11 @@ impl Cursor {
     pub(super) fn start(order: Order) -> Self {
         match order {
             Order::Index => Self::Index { item: 0 },
-            Order::Completed => Self::Completed { after: 0, skip: 0, failed: 0 },
+            Order::Completed => Self::Completed {
+                after: 0,
+                skip: 0,
+                failed: 0,
+            },
         }
     }
 
@@ -36,7 +40,11 @@ impl Cursor {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let plain = String::from_utf8(bytes).ok()?;
         let (word, numbers) = plain.split_at_checked(1)?;
-        let numbers: Vec<u64> = numbers.split('.').map(str::parse).collect::<Result<_, _>>().ok()?;
+        let numbers: Vec<u64> = numbers
+            .split('.')
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .ok()?;
         match (order, word, numbers.as_slice()) {
             (Order::Completed, "c", &[after, skip, failed]) => Some(Self::Completed { after, skip, failed }),
             (Order::Index, "i", &[item]) => Some(Self::Index { item }),
@@ -61,7 +69,11 @@ mod tests {
     #[test]
     fn a_cursor_reads_back_in_its_order_only() {
         let index = Cursor::Index { item: 7 };
-        let completed = Cursor::Completed { after: 1, skip: 2, failed: 3 };
+        let completed = Cursor::Completed {
+            after: 1,
+            skip: 2,
+            failed: 3,
+        };
         assert_eq!(Cursor::read(&index.text(), Order::Index), Some(index));
         assert_eq!(Cursor::read(&completed.text(), Order::Completed), Some(completed));
         assert_eq!(Cursor::read(&index.text(), Order::Completed), None);

@@ -33,15 +33,31 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new(sink: mpsc::Sender<io::Result<Bytes>>, kind: OutputKind, limit: Option<u64>) -> Self {
-        Self { sink, buffer: Vec::new(), kind, left: limit }
+        Self {
+            sink,
+            buffer: Vec::new(),
+            kind,
+            left: limit,
+        }
     }
 
     /// One shard's output: its items `[first, end)`, told from `from` on. Says in `from` how far it got.
-    pub(super) async fn shard(&mut self, output: &[u8], items: (u64, u64), from: &mut u64) -> Result<(), Stop> {
+    pub(super) async fn shard(
+        &mut self,
+        output: &[u8],
+        items: (u64, u64),
+        from: &mut u64,
+    ) -> Result<(), Stop> {
         if !holds(output, items.1 - items.0) {
             let (first_item, end_item) = items;
             let detail = MISCOUNTED.to_owned();
-            self.line(&ResultLine::Failed { first_item, end_item, cause: Cause::ItemFailed, detail }).await?;
+            self.line(&ResultLine::Failed {
+                first_item,
+                end_item,
+                cause: Cause::ItemFailed,
+                detail,
+            })
+            .await?;
             *from = end_item;
             return Ok(());
         }
@@ -74,7 +90,11 @@ impl Lines {
     /// Sends what waits.
     pub(super) async fn flush(&mut self) -> Result<(), Stop> {
         if self.buffer.is_empty() {
-            return if self.sink.is_closed() { Err(Stop::Gone) } else { Ok(()) };
+            return if self.sink.is_closed() {
+                Err(Stop::Gone)
+            } else {
+                Ok(())
+            };
         }
         let piece = std::mem::take(&mut self.buffer);
         self.sink.send(Ok(piece.into())).await.map_err(|_| Stop::Gone)
@@ -103,7 +123,11 @@ impl Lines {
     }
 
     async fn send_when_long(&mut self) -> Result<(), Stop> {
-        if self.buffer.len() >= PIECE_BYTES { self.flush().await } else { Ok(()) }
+        if self.buffer.len() >= PIECE_BYTES {
+            self.flush().await
+        } else {
+            Ok(())
+        }
     }
 
     fn write(&mut self, line: &ResultLine) {
@@ -114,10 +138,16 @@ impl Lines {
 
     /// The hot path: the output's JSON is checked, not rebuilt.
     fn item(&mut self, item: u64, output: &[u8]) {
-        let json = (self.kind == OutputKind::Json).then(|| one_line_json(output)).flatten();
+        let json = (self.kind == OutputKind::Json)
+            .then(|| one_line_json(output))
+            .flatten();
         let _ = match json {
             Some(json) => write!(self.buffer, r#"{{"item":{{"item":{item},"output":{json}}}}}"#),
-            None => write!(self.buffer, r#"{{"item":{{"item":{item},"bytes":"{}"}}}}"#, STANDARD.encode(output)),
+            None => write!(
+                self.buffer,
+                r#"{{"item":{{"item":{item},"bytes":"{}"}}}}"#,
+                STANDARD.encode(output)
+            ),
         };
         self.buffer.push(b'\n');
     }
@@ -146,7 +176,13 @@ fn one_line_json(output: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
 mod tests {
     use super::*;
 
-    async fn told(output: &[u8], items: (u64, u64), from: u64, kind: OutputKind, limit: Option<u64>) -> (String, u64) {
+    async fn told(
+        output: &[u8],
+        items: (u64, u64),
+        from: u64,
+        kind: OutputKind,
+        limit: Option<u64>,
+    ) -> (String, u64) {
         let (sink, mut pieces) = mpsc::channel(1);
         let mut lines = Lines::new(sink, kind, limit);
         let mut from = from;
@@ -168,7 +204,10 @@ mod tests {
     async fn lines_are_what_the_protocol_says() {
         let output = framed(&[b"1", b"{\n\"a\":2}", b"not json"]);
         let (text, from) = told(&output, (4, 7), 5, OutputKind::Json, None).await;
-        let lines: Vec<ResultLine> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<ResultLine> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         let item = |item, output, bytes| ResultLine::Item { item, output, bytes };
         let wanted = [
             item(5, Some(serde_json::json!({"a": 2})), None),
@@ -187,7 +226,10 @@ mod tests {
     #[tokio::test]
     async fn an_output_that_holds_too_little_is_told_as_failed() {
         let (text, from) = told(&framed(&[b"1"]), (0, 3), 0, OutputKind::Json, None).await;
-        assert!(text.contains(r#""end_item":3"#) && text.contains(MISCOUNTED), "{text}");
+        assert!(
+            text.contains(r#""end_item":3"#) && text.contains(MISCOUNTED),
+            "{text}"
+        );
         assert_eq!(from, 3);
     }
 }

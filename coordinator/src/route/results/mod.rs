@@ -70,7 +70,10 @@ pub(crate) async fn results(
     Query(query): Query<ResultsQuery>,
 ) -> ApiResult<impl IntoResponse> {
     caller.need(Scope::Read)?;
-    let job = app.read(move |reader| reader.job(id)).await?.ok_or_else(|| view::unknown(id))?;
+    let job = app
+        .read(move |reader| reader.job(id))
+        .await?
+        .ok_or_else(|| view::unknown(id))?;
     let order = query.order.unwrap_or_default();
     let cursor = match &query.cursor {
         Some(text) => Cursor::read(text, order).ok_or_else(foreign_cursor)?,
@@ -78,15 +81,22 @@ pub(crate) async fn results(
     };
     let follow = query.follow.unwrap_or_default();
     let limit = query.limit.map(|limit| limit.clamp(1, limits::RESULTS_PAGE_MAX));
-    let limit = limit.or((!follow).then_some(limits::RESULTS_PAGE_MAX)).map(u64::from);
+    let limit = limit
+        .or((!follow).then_some(limits::RESULTS_PAGE_MAX))
+        .map(u64::from);
     let program = app.programs.get(job.record.program).await?;
     let entries = program.iter().flat_map(|program| &program.description.entries);
-    let entry = entries.into_iter().find(|entry| entry.name == job.record.spec.entry);
+    let entry = entries
+        .into_iter()
+        .find(|entry| entry.name == job.record.spec.entry);
     let kind = entry.map_or(OutputKind::Json, |entry| entry.output);
     let (sink, pieces) = mpsc::channel(PIECES_WAITING_MAX);
     let pages = Pages::new(app, id, cursor, follow, Lines::new(sink, kind, limit));
     tokio::spawn(pages.run());
-    let headers = [(CONTENT_TYPE, "application/x-ndjson"), (CACHE_CONTROL, "no-store")];
+    let headers = [
+        (CONTENT_TYPE, "application/x-ndjson"),
+        (CACHE_CONTROL, "no-store"),
+    ];
     Ok((headers, Body::from_stream(in_turn(pieces))))
 }
 
@@ -95,9 +105,7 @@ fn foreign_cursor() -> ApiError {
     ApiError::field(kind::CURSOR, "cursor", advice)
 }
 
-fn in_turn(
-    pieces: mpsc::Receiver<io::Result<Bytes>>,
-) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
+fn in_turn(pieces: mpsc::Receiver<io::Result<Bytes>>) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
     stream::unfold(pieces, |mut pieces| async move {
         let piece = pieces.recv().await?;
         Some((piece, pieces))

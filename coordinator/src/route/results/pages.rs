@@ -76,7 +76,14 @@ pub(super) struct Pages {
 
 impl Pages {
     pub(super) fn new(app: Arc<App>, job: JobId, cursor: Cursor, follow: bool, lines: Lines) -> Self {
-        Self { app, job, cursor, follow, lines, state: JobState::Queued }
+        Self {
+            app,
+            job,
+            cursor,
+            follow,
+            lines,
+            state: JobState::Queued,
+        }
     }
 
     /// Tells everything up to the end, the limit or a gap, and then the cursor.
@@ -94,7 +101,11 @@ impl Pages {
     }
 
     async fn tell_cursor(&mut self, end: bool) -> Result<(), Stop> {
-        let line = ResultLine::Cursor { cursor: self.cursor.text(), end, state: self.state };
+        let line = ResultLine::Cursor {
+            cursor: self.cursor.text(),
+            end,
+            state: self.state,
+        };
         self.lines.last(&line).await
     }
 
@@ -177,15 +188,31 @@ impl Pages {
                 Ok(())
             }
             StoredOutputs::Blob { shard, blob } => {
-                let output = self.app.blobs.read_all(blob, limits::OUTPUT_BYTES_MAX).await.map_err(ApiError::from)?;
+                let output = self
+                    .app
+                    .blobs
+                    .read_all(blob, limits::OUTPUT_BYTES_MAX)
+                    .await
+                    .map_err(ApiError::from)?;
                 let output = output.ok_or_else(|| lost_blob(shard))?;
                 self.tell_shard(shard, &output, cut, from).await
             }
         }
     }
 
-    async fn tell_shard(&mut self, shard: ShardIndex, output: &Bytes, cut: &Cut, from: &mut u64) -> Result<(), Over> {
-        let Some(piece) = cut.piece(ShardRun { first: shard, count: 1 }) else { return Ok(()) };
+    async fn tell_shard(
+        &mut self,
+        shard: ShardIndex,
+        output: &Bytes,
+        cut: &Cut,
+        from: &mut u64,
+    ) -> Result<(), Over> {
+        let Some(piece) = cut.piece(ShardRun {
+            first: shard,
+            count: 1,
+        }) else {
+            return Ok(());
+        };
         let items = piece.items_of(shard);
         if items.1 <= *from {
             return Ok(());
@@ -196,7 +223,14 @@ impl Pages {
     async fn tell_failed(&mut self, shard: FailedShard) -> Result<(), Over> {
         let (first_item, end_item) = shard.items;
         let (cause, detail) = (shard.failure.cause, shard.failure.detail);
-        self.lines.line(&ResultLine::Failed { first_item, end_item, cause, detail }).await?;
+        self.lines
+            .line(&ResultLine::Failed {
+                first_item,
+                end_item,
+                cause,
+                detail,
+            })
+            .await?;
         match &mut self.cursor {
             Cursor::Index { item } => *item = end_item,
             Cursor::Completed { failed, .. } => *failed += 1,
@@ -206,11 +240,18 @@ impl Pages {
 }
 
 fn lost_blob(shard: ShardIndex) -> ApiError {
-    ApiError::new(kind::CORRUPT, format!("The output of shard {shard} is not among the blobs any more."))
+    ApiError::new(
+        kind::CORRUPT,
+        format!("The output of shard {shard} is not among the blobs any more."),
+    )
 }
 
 fn first_item(cut: &Cut, shard: ShardIndex) -> u64 {
-    cut.piece(ShardRun { first: shard, count: 1 }).map_or(0, |piece| piece.first_item)
+    cut.piece(ShardRun {
+        first: shard,
+        count: 1,
+    })
+    .map_or(0, |piece| piece.first_item)
 }
 
 /// Resolves when something happened to the job.
@@ -233,7 +274,9 @@ type Looked = Option<(JobState, Found)>;
 /// What comes next from the cursor on. The job's state is read first: what was accepted before a job
 /// was over is then among the outputs.
 fn look(reader: &dyn Reader, id: JobId, cursor: Cursor) -> Result<Looked, StoreError> {
-    let Some(job) = reader.job(id)? else { return Ok(None) };
+    let Some(job) = reader.job(id)? else {
+        return Ok(None);
+    };
     let state = job.state;
     let found = match cursor {
         Cursor::Index { item } => look_in_order(reader, &job, item)?,
@@ -242,16 +285,30 @@ fn look(reader: &dyn Reader, id: JobId, cursor: Cursor) -> Result<Looked, StoreE
     Ok(Some((state, found)))
 }
 
-fn look_as_accepted(reader: &dyn Reader, job: &StoredJob, after: u64, failed: u64) -> Result<Found, StoreError> {
+fn look_as_accepted(
+    reader: &dyn Reader,
+    job: &StoredJob,
+    after: u64,
+    failed: u64,
+) -> Result<Found, StoreError> {
     let id = job.record.id;
     let outputs = reader.outputs_as_accepted(id, STAGE, after, READ_BYTES)?;
     if outputs.is_empty() && !job.state.is_over() {
         return Ok(Found::Gap);
     }
-    let mut parts: Vec<_> = outputs.into_iter().map(|(seq, outputs)| Part::Outputs(outputs, seq)).collect();
+    let mut parts: Vec<_> = outputs
+        .into_iter()
+        .map(|(seq, outputs)| Part::Outputs(outputs, seq))
+        .collect();
     if parts.is_empty() {
         let skip = usize::try_from(failed).unwrap_or(usize::MAX);
-        parts.extend(reader.failed_shards(id, STAGE)?.into_iter().skip(skip).map(Part::Failed));
+        parts.extend(
+            reader
+                .failed_shards(id, STAGE)?
+                .into_iter()
+                .skip(skip)
+                .map(Part::Failed),
+        );
     }
     if parts.is_empty() {
         return Ok(Found::End);
@@ -302,7 +359,13 @@ fn look_in_order(reader: &dyn Reader, job: &StoredJob, item: u64) -> Result<Foun
 
 /// Tells the failed shards in `[next, to)`. A shard that is neither failed nor accepted ends the page,
 /// unless the job is over and it will never come. Says whether the gap is crossed.
-fn bridge(failed: &[FailedShard], next: &mut ShardIndex, to: ShardIndex, over: bool, parts: &mut Vec<Part>) -> bool {
+fn bridge(
+    failed: &[FailedShard],
+    next: &mut ShardIndex,
+    to: ShardIndex,
+    over: bool,
+    parts: &mut Vec<Part>,
+) -> bool {
     let from = failed.partition_point(|shard| shard.shard < *next);
     for shard in failed[from..].iter().take_while(|shard| shard.shard < to) {
         if shard.shard != *next && !over {

@@ -18,8 +18,20 @@ pub(super) fn limits(spec: &JobSpec) -> ApiResult<()> {
     within(&mut wrong, "priority", spec.priority, -PRIORITY_MAX, PRIORITY_MAX);
     within(&mut wrong, "weight", spec.weight, 1, WEIGHT_MAX);
     within(&mut wrong, "attempts_max", spec.attempts_max, 1, ATTEMPTS_MAX);
-    within(&mut wrong, "limits.memory_mib", spec.limits.memory_mib, 1, limits::MEMORY_MIB_MAX);
-    within(&mut wrong, "limits.shard_time_ms", spec.limits.shard_time_ms, 1, limits::SHARD_TIME_MS_MAX);
+    within(
+        &mut wrong,
+        "limits.memory_mib",
+        spec.limits.memory_mib,
+        1,
+        limits::MEMORY_MIB_MAX,
+    );
+    within(
+        &mut wrong,
+        "limits.shard_time_ms",
+        spec.limits.shard_time_ms,
+        1,
+        limits::SHARD_TIME_MS_MAX,
+    );
     if let Grain::Items(grain) = spec.grain {
         within(&mut wrong, "grain.items", grain, 1, limits::GRAIN_MAX);
     }
@@ -29,12 +41,19 @@ pub(super) fn limits(spec: &JobSpec) -> ApiResult<()> {
         short(&mut wrong, "labels", name);
         short(&mut wrong, &format!("labels.{name}"), value);
     }
-    if wrong.is_empty() { Ok(()) } else { Err(ApiError::with_fields(kind::LIMIT, wrong)) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::with_fields(kind::LIMIT, wrong))
+    }
 }
 
 fn within<T: PartialOrd + Display>(wrong: &mut Vec<ParamProblem>, field: &str, value: T, min: T, max: T) {
     if value < min || value > max {
-        wrong.push(problem(field, format!("must be from {min} to {max}, not {value}")));
+        wrong.push(problem(
+            field,
+            format!("must be from {min} to {max}, not {value}"),
+        ));
     }
 }
 
@@ -42,14 +61,18 @@ fn short(wrong: &mut Vec<ParamProblem>, field: &str, text: &str) {
     let chars = text.chars().count();
     if chars > limits::NAME_CHARS_MAX {
         let max = limits::NAME_CHARS_MAX;
-        wrong.push(problem(field, format!("has {chars} characters; at most {max} are allowed")));
+        wrong.push(problem(
+            field,
+            format!("has {chars} characters; at most {max} are allowed"),
+        ));
     }
 }
 
 /// The parameters with the entry's defaults filled in.
 pub(super) fn params(entry: &Entry, given: &Value) -> ApiResult<Value> {
-    let complete =
-        entry.check_params(given).map_err(|wrong| ApiError::with_fields(kind::PARAMS, wrong))?;
+    let complete = entry
+        .check_params(given)
+        .map_err(|wrong| ApiError::with_fields(kind::PARAMS, wrong))?;
     let bytes = complete.to_string().len();
     let max = limits::PARAMS_BYTES_MAX;
     if bytes > max {
@@ -67,7 +90,10 @@ pub(in super::super) fn item_problem(entry: &Entry, item: &Value, number: u64) -
 }
 
 pub(super) fn problem(field: &str, problem: String) -> ParamProblem {
-    ParamProblem { field: field.into(), problem }
+    ParamProblem {
+        field: field.into(),
+        problem,
+    }
 }
 
 /// The number of items is within the limits, and so is that of shards.
@@ -105,7 +131,11 @@ mod tests {
         spec.limits.memory_mib = 9_999;
         spec.name = "x".repeat(201);
         let told = format!("{:?}", limits(&spec).unwrap_err());
-        for part in ["must be from 1 to 10000, not 0", "must be from 1 to 1024, not 9999", "has 201 characters"] {
+        for part in [
+            "must be from 1 to 10000, not 0",
+            "must be from 1 to 1024, not 9999",
+            "has 201 characters",
+        ] {
             assert!(told.contains(part), "{part}: {told}");
         }
     }

@@ -28,7 +28,12 @@ pub(super) async fn take(app: &App, entry: &Entry, spec: &mut JobSpec) -> ApiRes
         InputSpec::Blob(blob) => of_blob(app, *blob).await?,
         InputSpec::Open(open) => {
             let source = Source::Lines(open.encoding);
-            return Ok(Items { source, count: 0, closed: false, chunk: None });
+            return Ok(Items {
+                source,
+                count: 0,
+                closed: false,
+                chunk: None,
+            });
         }
     };
     check::count(items.count, grain)?;
@@ -47,14 +52,23 @@ fn of_range(entry: &Entry, range: RangeSpec) -> ApiResult<Items> {
     }
     check::count(count, protocol::job::Grain::Auto)?;
     ends_fit(entry, start, step, count)?;
-    Ok(Items { source: Source::Range { start, step }, count, closed: true, chunk: None })
+    Ok(Items {
+        source: Source::Range { start, step },
+        count,
+        closed: true,
+        chunk: None,
+    })
 }
 
 /// Whatever holds for the first and the last number of a range holds for those between.
 fn ends_fit(entry: &Entry, start: i64, step: i64, count: u64) -> ApiResult<()> {
     let numbers = |kind| matches!(kind, FieldKind::Integer | FieldKind::Number | FieldKind::Json);
     if let Some(field) = entry.item.as_ref().filter(|field| !numbers(field.kind)) {
-        let advice = format!("the items of '{}' are {}: use a list or a blob", entry.name, field.wanted());
+        let advice = format!(
+            "the items of '{}' are {}: use a list or a blob",
+            entry.name,
+            field.wanted()
+        );
         return Err(ApiError::field(kind::ITEMS, "input.range", advice));
     }
     let last = i128::from(start) + i128::from(count - 1) * i128::from(step);
@@ -63,7 +77,11 @@ fn ends_fit(entry: &Entry, start: i64, step: i64, count: u64) -> ApiResult<()> {
         .into_iter()
         .filter_map(|(number, value)| check::item_problem(entry, &Value::from(value), number))
         .collect();
-    if wrong.is_empty() { Ok(()) } else { Err(ApiError::with_fields(kind::ITEMS, wrong)) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::with_fields(kind::ITEMS, wrong))
+    }
 }
 
 async fn of_list(app: &App, entry: &Entry, list: Vec<Value>) -> ApiResult<Items> {
@@ -85,20 +103,35 @@ async fn of_list(app: &App, entry: &Entry, list: Vec<Value>) -> ApiResult<Items>
     let count = list.len() as u64;
     check::count(count, protocol::job::Grain::Auto)?;
     let blob = app.blobs.put(lines.into()).await?;
-    let chunk = Some(Chunk { first_item: 0, items: count, blob });
-    Ok(Items { source: Source::Lines(Encoding::Json), count, closed: true, chunk })
+    let chunk = Some(Chunk {
+        first_item: 0,
+        items: count,
+        blob,
+    });
+    Ok(Items {
+        source: Source::Lines(Encoding::Json),
+        count,
+        closed: true,
+        chunk,
+    })
 }
 
 fn too_long(number: u64, bytes: usize) -> Option<protocol::description::ParamProblem> {
     let max = limits::ITEM_BYTES_MAX;
-    let told = || check::problem(&format!("item {number}"), format!("has {bytes} bytes; at most {max} are allowed"));
+    let told = || {
+        check::problem(
+            &format!("item {number}"),
+            format!("has {bytes} bytes; at most {max} are allowed"),
+        )
+    };
     (bytes > max).then(told)
 }
 
 async fn of_blob(app: &App, spec: BlobSpec) -> ApiResult<Items> {
     let blob = spec.blob;
     let Some(length) = app.blobs.length(blob).await? else {
-        let advice = format!("{blob} is not here: upload it first with POST /api/v1/blobs, which answers its hash");
+        let advice =
+            format!("{blob} is not here: upload it first with POST /api/v1/blobs, which answers its hash");
         return Err(ApiError::field(kind::BLOB_MISSING, "input.blob.blob", advice));
     };
     let (source, count) = match spec.split {
@@ -109,8 +142,17 @@ async fn of_blob(app: &App, spec: BlobSpec) -> ApiResult<Items> {
         let advice = format!("{blob} is empty: upload one that holds items");
         return Err(ApiError::field(kind::EMPTY, "input.blob", advice));
     }
-    let chunk = Some(Chunk { first_item: 0, items: count, blob });
-    Ok(Items { source, count, closed: true, chunk })
+    let chunk = Some(Chunk {
+        first_item: 0,
+        items: count,
+        blob,
+    });
+    Ok(Items {
+        source,
+        count,
+        closed: true,
+        chunk,
+    })
 }
 
 fn records(length: u64, bytes: u32) -> ApiResult<u64> {

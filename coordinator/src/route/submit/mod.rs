@@ -44,16 +44,25 @@ pub(crate) async fn submit(
     let submitted = app.engine.submit(job).await?;
     let job = view::job(&app, submitted.id).await?;
     if submitted.already && job.spec != spec {
-        let detail = format!("It belongs to {}, which asks for something else. Use a new key.", job.id);
+        let detail = format!(
+            "It belongs to {}, which asks for something else. Use a new key.",
+            job.id
+        );
         return Err(ApiError::new(kind::KEY_REUSED, detail));
     }
-    let status = if submitted.already { StatusCode::OK } else { StatusCode::CREATED };
+    let status = if submitted.already {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
     let place = AppendHeaders([(header::LOCATION, format!("/api/v1/jobs/{}", job.id))]);
     Ok((status, place, Json(job)))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> ApiResult<Option<String>> {
-    let Some(value) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
+    let Some(value) = headers.get(&IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
     let fits = |key: &&str| !key.is_empty() && key.len() <= NAME_CHARS_MAX;
     match value.to_str().ok().filter(fits) {
         Some(key) => Ok(Some(key.into())),
@@ -86,7 +95,13 @@ async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>
         source: items.source,
         picture: entry.picture.is_some(),
     };
-    Ok(NewJob { record, items: items.count, closed: items.closed, chunk: items.chunk, key })
+    Ok(NewJob {
+        record,
+        items: items.count,
+        closed: items.closed,
+        chunk: items.chunk,
+        key,
+    })
 }
 
 fn find_entry<'a>(program: &'a Description, name: &str) -> ApiResult<&'a Entry> {
@@ -98,5 +113,9 @@ fn find_entry<'a>(program: &'a Description, name: &str) -> ApiResult<&'a Entry> 
         Some(near) => format!("did you mean '{near}'?"),
         None => format!("there are {}", known().collect::<Vec<_>>().join(", ")),
     };
-    Err(ApiError::field(kind::ENTRY, "entry", format!("'{}' has no entry '{name}'; {hint}", program.name)))
+    Err(ApiError::field(
+        kind::ENTRY,
+        "entry",
+        format!("'{}' has no entry '{name}'; {hint}", program.name),
+    ))
 }

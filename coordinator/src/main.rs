@@ -1,0 +1,79 @@
+//! The coordinator by itself: `coordinator [--config FILE] [--listen ADDRESS:PORT] …`.
+#![forbid(unsafe_code)]
+
+use anyhow::Context;
+use clap::{Arg, ArgMatches, Command};
+use coordinator::config::{self, Config};
+use std::path::PathBuf;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> anyhow::Result<()> {
+    let matches = command().get_matches();
+    let file = matches.get_one::<PathBuf>("config");
+    let config = Config::load(
+        file.map(PathBuf::as_path),
+        std::env::vars(),
+        &config::flags(&matches),
+    )?;
+    if shows_config(&matches) {
+        for shown in config.show() {
+            println!("{} = {:?}  # {}", shown.key, shown.value, shown.origin);
+        }
+        return Ok(());
+    }
+    coordinator::log::start(config.settings.log_format, &config.settings.log_filter);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(&config))
+}
+
+fn command() -> Command {
+    let file = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("Settings; elytra.toml where it exists");
+    let show = Command::new("config-show").about("Prints every setting and where it came from");
+    Command::new("coordinator")
+        .about("Hands out the shards of jobs to tabs and servers, and keeps their results")
+        .version(env!("CARGO_PKG_VERSION"))
+        .arg(file)
+        .args(config::args())
+        .subcommand(show)
+}
+
+fn shows_config(matches: &ArgMatches) -> bool {
+    matches.subcommand_name() == Some("config-show")
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let settings = &config.settings;
+    coordinator::metrics::handle();
+    coordinator::raise_file_limit();
+    let listener = bind(settings.listen).await?;
+    let admin = match settings.admin_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let store = coordinator::open_store(settings)?;
+    tracing::info!(listen = %listener.local_addr()?, "serving");
+    coordinator::run(listener, admin, store, settings, told_to_stop()).await
+}
+
+async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is it in use?"))
+}
+
+/// SIGTERM from a service manager, or Ctrl-C from a person.
+async fn told_to_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without a handler the signal ends the process at once; nothing accepted is lost by that.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
