@@ -1,0 +1,102 @@
+//! The house's words for people: states, causes and reasons, each with what to do about it.
+use protocol::job::JobState;
+use protocol::wire::{Cause, PauseReason, WorkerKind};
+
+/// How something is meant: never shown by colour alone, always beside a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Neither good nor bad.
+    Plain,
+    /// Moving.
+    Active,
+    /// Done, and right.
+    Good,
+    /// Waits for somebody.
+    Warn,
+    /// Wrong.
+    Bad,
+}
+
+impl Tone {
+    /// Its CSS class.
+    pub fn class(self) -> &'static str {
+        match self {
+            Tone::Plain => "tone-plain",
+            Tone::Active => "tone-active",
+            Tone::Good => "tone-good",
+            Tone::Warn => "tone-warn",
+            Tone::Bad => "tone-bad",
+        }
+    }
+}
+
+/// A job's state for people.
+pub fn state(state: JobState) -> (&'static str, Tone) {
+    match state {
+        JobState::Queued => ("Queued", Tone::Plain),
+        JobState::Running => ("Running", Tone::Active),
+        JobState::Paused => ("Paused", Tone::Warn),
+        JobState::Canceling => ("Canceling", Tone::Warn),
+        JobState::Succeeded => ("Succeeded", Tone::Good),
+        JobState::Failed => ("Failed", Tone::Bad),
+        JobState::Canceled => ("Canceled", Tone::Plain),
+    }
+}
+
+/// A cause of failed attempts, and what to do about it.
+pub fn cause(cause: Cause) -> (&'static str, &'static str) {
+    match cause {
+        Cause::ItemFailed => (
+            "Item failed",
+            "The program said that an item cannot be computed. Check that item.",
+        ),
+        Cause::Trapped => (
+            "Trapped",
+            "The program crashed. Read the backtrace, fix it, submit again.",
+        ),
+        Cause::OutOfMemory => (
+            "Out of memory",
+            "Raise the job's memory limit, or take fewer items a shard.",
+        ),
+        Cause::OutOfTime => (
+            "Out of time",
+            "Raise the job's time limit, or take fewer items a shard.",
+        ),
+        Cause::OutputTooLong => (
+            "Output too long",
+            "Take fewer items a shard, or write less per item.",
+        ),
+        Cause::Refused => (
+            "Refused",
+            "A worker could not fetch or compile the program. Others are tried.",
+        ),
+        Cause::InputMissing => (
+            "Input missing",
+            "A worker could not fetch the input. Others are tried.",
+        ),
+        Cause::Lost => (
+            "Lost",
+            "A worker vanished. Nothing to do: its shards went to others.",
+        ),
+    }
+}
+
+/// Why a worker takes nothing.
+pub fn pause(reason: PauseReason) -> &'static str {
+    match reason {
+        PauseReason::Person => "paused by its owner",
+        PauseReason::Finishing => "finishing what it holds",
+        PauseReason::Battery => "on battery",
+        PauseReason::Hidden => "its tab is hidden",
+        PauseReason::Schedule => "outside its hours",
+        PauseReason::Stopping => "stopping",
+    }
+}
+
+/// The kind of a worker.
+pub fn kind(kind: WorkerKind) -> &'static str {
+    match kind {
+        WorkerKind::Tab => "Tab",
+        WorkerKind::Native => "Native",
+    }
+}

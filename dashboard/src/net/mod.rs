@@ -1,0 +1,8 @@
+//! The browser's side: HTTP, streams, timers and what is kept between visits.
+pub mod contributor;
+pub mod feed;
+pub mod http;
+pub mod poll;
+pub mod storage;
+pub mod stream;
+pub mod timer;

@@ -1,0 +1,95 @@
+//! What a visit leaves behind, only where the visitor asked for it: the token and the appearance.
+//! Storage that is full or forbidden counts as empty: the page works without it.
+use web_sys::{Storage, Window, window};
+
+const TOKEN: &str = "elytra.token";
+const THEME: &str = "elytra.theme";
+
+/// Where a token is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Until this tab is closed.
+    Tab,
+    /// Until it is forgotten.
+    Device,
+}
+
+/// The token, if there is one.
+pub fn token() -> Option<String> {
+    let stores = [session(), local()];
+    stores
+        .into_iter()
+        .flatten()
+        .find_map(|store| store.get_item(TOKEN).ok()?)
+        .filter(|token| !token.is_empty())
+}
+
+/// Keeps a token; an older one is forgotten.
+pub fn keep_token(token: &str, keep: Keep) -> bool {
+    forget_token();
+    let store = match keep {
+        Keep::Tab => session(),
+        Keep::Device => local(),
+    };
+    store.is_some_and(|store| store.set_item(TOKEN, token).is_ok())
+}
+
+/// Forgets the token.
+pub fn forget_token() {
+    for store in [session(), local()].into_iter().flatten() {
+        let _ = store.remove_item(TOKEN);
+    }
+}
+
+/// Takes a token out of the address (`#token=…`, as `elytra dev` prints it) and out of the history.
+pub fn take_token_from_address() {
+    let Some(window) = window() else { return };
+    let Ok(hash) = window.location().hash() else {
+        return;
+    };
+    let Some(token) = hash.trim_start_matches('#').strip_prefix("token=") else {
+        return;
+    };
+    keep_token(token, Keep::Tab);
+    clear_fragment(&window);
+}
+
+fn clear_fragment(window: &Window) {
+    let location = window.location();
+    let (path, query) = (
+        location.pathname().unwrap_or_default(),
+        location.search().unwrap_or_default(),
+    );
+    if let Ok(history) = window.history() {
+        let state = wasm_bindgen::JsValue::NULL;
+        let _ = history.replace_state_with_url(&state, "", Some(&format!("{path}{query}")));
+    }
+}
+
+/// The chosen appearance: `auto`, `light` or `dark`.
+pub fn theme() -> String {
+    local()
+        .and_then(|store| store.get_item(THEME).ok()?)
+        .unwrap_or_else(|| "auto".into())
+}
+
+/// Shows and keeps an appearance. `boot.js` applies it before the first paint of the next visit.
+pub fn set_theme(theme: &str) {
+    if let Some(root) = window()
+        .and_then(|w| w.document())
+        .and_then(|d| d.document_element())
+    {
+        let _ = root.set_attribute("data-theme", theme);
+    }
+    if let Some(store) = local() {
+        let _ = store.set_item(THEME, theme);
+    }
+}
+
+fn session() -> Option<Storage> {
+    window()?.session_storage().ok()?
+}
+
+fn local() -> Option<Storage> {
+    window()?.local_storage().ok()?
+}

@@ -1,0 +1,389 @@
+//! A new job: pick what to compute, say with which parameters and on which items, and see the command line
+//! that does the same.
+use super::overview::Access;
+use super::submit_items::ItemsPart;
+use super::submit_preview::PreviewPart;
+use crate::model::command;
+use crate::model::form::{self, Typed};
+use crate::model::format;
+use crate::model::input::{self, Items, Source};
+use crate::model::picture::Layout;
+use crate::model::route::Route;
+use crate::net::feed::feed;
+use crate::net::http::{self, Trouble};
+use crate::net::poll::{Loaded, polled};
+use crate::ui::copy::CopyBox;
+use crate::ui::field::{ParamField, Problem};
+use crate::ui::nav::{Nav, nav};
+use crate::ui::notice::{Skeleton, TroubleNotice};
+use leptos::ev::SubmitEvent;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use protocol::api::{Job, ProgramList};
+use protocol::description::{Entry, Field, ParamProblem};
+use protocol::ids::BlobHash;
+use protocol::job::{Grain, JobSpec, OnFailure};
+use protocol::limits;
+
+/// The page.
+#[component]
+pub fn Submit(
+    /// The entry to begin with.
+    entry: Option<String>,
+) -> impl IntoView {
+    let programs = polled::<ProgramList>("/programs".into(), 30_000, || false);
+    let body = move || match programs.get() {
+        Loaded::Waiting => view! { <Skeleton lines=6/> }.into_any(),
+        Loaded::Failed(trouble) => {
+            view! { <TroubleNotice trouble title="The programs could not be read"/> }.into_any()
+        }
+        Loaded::Ready(list) => {
+            let choices = choices(&list);
+            let first = first_choice(&choices, entry.as_deref());
+            match first {
+                Some(first) => view! { <Form choices first/> }.into_any(),
+                None => view! { <p class="empty">"The coordinator knows no program."</p> }.into_any(),
+            }
+        }
+    };
+    view! {
+        <h1>"Submit a job"</h1>
+        <Access/>
+        {body}
+    }
+}
+
+/// An entry that can be chosen, and how its program is called in a job.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Choice {
+    program: String,
+    pub(super) entry: Entry,
+}
+
+fn choices(list: &ProgramList) -> Vec<Choice> {
+    let of_program = |program: &protocol::api::Program| {
+        let name = if program.built_in {
+            program.description.name.clone()
+        } else {
+            program.hash.to_string()
+        };
+        let entries = program.description.entries.clone().into_iter();
+        entries.map(move |entry| Choice {
+            program: name.clone(),
+            entry,
+        })
+    };
+    list.programs.iter().flat_map(of_program).collect()
+}
+
+fn first_choice(choices: &[Choice], wanted: Option<&str>) -> Option<usize> {
+    let named = |name: &str| choices.iter().position(|choice| choice.entry.name == name);
+    let pictured = || choices.iter().position(|choice| choice.entry.picture.is_some());
+    wanted
+        .and_then(named)
+        .or_else(pictured)
+        .or(if choices.is_empty() { None } else { Some(0) })
+}
+
+/// Everything that is typed. One place, so that form, command line and request agree.
+#[derive(Clone, Copy)]
+pub struct Draft {
+    choice: RwSignal<Choice>,
+    pub(super) typed: RwSignal<Typed>,
+    pub(super) items: RwSignal<Items>,
+    name: RwSignal<String>,
+    grain: RwSignal<String>,
+    priority: RwSignal<String>,
+    skip: RwSignal<bool>,
+    /// What the coordinator found wrong with what was sent.
+    refused: RwSignal<Option<Trouble>>,
+    /// Whether somebody tried to submit: only then is what is missing called wrong.
+    tried: RwSignal<bool>,
+}
+
+impl Draft {
+    fn new(choice: Choice) -> Draft {
+        let items = Items::suggested(&choice.entry);
+        Draft {
+            choice: RwSignal::new(choice),
+            typed: RwSignal::default(),
+            items: RwSignal::new(items),
+            name: RwSignal::default(),
+            grain: RwSignal::default(),
+            priority: RwSignal::default(),
+            skip: RwSignal::new(false),
+            refused: RwSignal::new(None),
+            tried: RwSignal::new(false),
+        }
+    }
+
+    fn choose(self, choice: Choice) {
+        self.items.set(Items::suggested(&choice.entry));
+        self.typed.set(Typed::new());
+        self.refused.set(None);
+        self.tried.set(false);
+        self.choice.set(choice);
+    }
+
+    pub(super) fn entry(self) -> Entry {
+        self.choice.with(|choice| choice.entry.clone())
+    }
+
+    /// Whether somebody tried to submit.
+    pub(super) fn was_tried(self) -> bool {
+        self.tried.get()
+    }
+
+    /// The layout of the picture that the job will make.
+    pub(super) fn layout(self) -> Option<Layout> {
+        let entry = self.entry();
+        let params = self.typed.with(|typed| form::complete(&entry, typed))?;
+        Layout::of(&entry, &params)
+    }
+
+    fn param_problems(self) -> Vec<ParamProblem> {
+        let entry = self.entry();
+        self.typed
+            .with(|typed| form::params(&entry, typed))
+            .err()
+            .unwrap_or_default()
+    }
+
+    /// The job, or the first thing that is wrong with it.
+    fn spec(self) -> Result<JobSpec, String> {
+        let entry = self.entry();
+        let params = self
+            .typed
+            .with(|typed| form::params(&entry, typed))
+            .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
+        let input = self.items.with(|items| items.spec(&entry))?;
+        let mut spec = JobSpec::new(
+            self.choice.with(|choice| choice.program.clone()),
+            entry.name,
+            input,
+        );
+        spec.params = params;
+        spec.name = self.name.with(|name| name.trim().to_owned());
+        spec.grain = self.grain.with(|text| grain(text))?;
+        spec.priority = self.priority.with(|text| priority(text))?;
+        spec.on_failure = if self.skip.get() {
+            OnFailure::Skip
+        } else {
+            OnFailure::Fail
+        };
+        Ok(spec)
+    }
+
+    fn file_name(self) -> Option<String> {
+        self.items.with(|items| {
+            items
+                .file
+                .as_ref()
+                .filter(|_| items.source == Source::File)
+                .map(|(name, _)| name.clone())
+        })
+    }
+}
+
+fn grain(text: &str) -> Result<Grain, String> {
+    match text.trim() {
+        "" => Ok(Grain::Auto),
+        digits => match digits.parse() {
+            Ok(items) if (1..=limits::GRAIN_MAX).contains(&items) => Ok(Grain::Items(items)),
+            _ => Err(format!(
+                "Grain must be empty or a whole number from 1 to {}.",
+                format::count(limits::GRAIN_MAX.into())
+            )),
+        },
+    }
+}
+
+fn priority(text: &str) -> Result<i8, String> {
+    match text.trim() {
+        "" => Ok(0),
+        digits => digits
+            .parse()
+            .ok()
+            .filter(|p| (-100..=100).contains(p))
+            .ok_or("Priority must be a whole number from -100 to 100.".into()),
+    }
+}
+
+#[component]
+fn Form(choices: Vec<Choice>, first: usize) -> impl IntoView {
+    let draft = Draft::new(choices[first].clone());
+    let (nav, sending) = (nav(), RwSignal::new(false));
+    // Every visit of the page has its own; the same job sent twice from here is the same job.
+    let visit = StoredValue::new(js_sys::Math::random().to_string());
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        draft.tried.set(true);
+        if let Ok(spec) = untrack(|| draft.spec()) {
+            send(draft, spec, &visit.get_value(), sending, nav);
+        }
+    };
+    let problem = Signal::derive(move || draft.spec().err());
+    let command = Signal::derive(move || {
+        draft.spec().map_or_else(
+            |problem| format!("# {problem}"),
+            |spec| command::line(&spec, draft.file_name().as_deref()),
+        )
+    });
+    view! {
+        <form class="submit" on:submit=on_submit novalidate>
+            <EntryPart draft choices first/>
+            <ParamsPart draft/>
+            <PreviewPart draft/>
+            <ItemsPart draft/>
+            <MorePart draft/>
+            <section aria-labelledby="same">
+                <h2 id="same">"The same on the command line"</h2>
+                <CopyBox text=command label="Command line that submits the same job"/>
+            </section>
+            {move || draft.refused.get().map(|trouble| view! { <TroubleNotice trouble title="The job was not taken"/> })}
+            <Problem id="form-problem".to_owned() problem=Signal::derive(move || problem.get().filter(|_| draft.tried.get()))/>
+            <div class="buttons">
+                <button type="submit" class="primary big" disabled=move || sending.get() aria-describedby="form-problem">
+                    {move || if sending.get() { "Submitting" } else { "Submit" }}
+                </button>
+            </div>
+        </form>
+    }
+}
+
+fn send(draft: Draft, spec: JobSpec, visit: &str, sending: RwSignal<bool>, nav: Nav) {
+    let live = feed().live;
+    let json = serde_json::to_string(&spec).unwrap_or_default();
+    let key = BlobHash::of(format!("{visit}{json}").as_bytes()).to_string();
+    sending.set(true);
+    spawn_local(async move {
+        let answer = http::post::<Job>("/jobs", Some(&spec), Some(&key)).await;
+        sending.try_set(false);
+        match answer {
+            Ok(job) => {
+                let id = job.id;
+                live.update(|live| live.put_job(job));
+                nav.go(Route::Job(id));
+            }
+            Err(trouble) => drop(draft.refused.try_set(Some(trouble))),
+        }
+    });
+}
+
+#[component]
+fn EntryPart(draft: Draft, choices: Vec<Choice>, first: usize) -> impl IntoView {
+    let options = choices.iter().enumerate().map(|(at, choice)| {
+        let entry = &choice.entry;
+        let title = if entry.title.is_empty() {
+            entry.name.clone()
+        } else {
+            format!("{} ({})", entry.title, entry.name)
+        };
+        view! { <option value=at.to_string() selected=at == first>{title}</option> }
+    });
+    let options = options.collect_view();
+    let choose = move |text: String| {
+        let choice = text.parse::<usize>().ok().and_then(|at| choices.get(at).cloned());
+        choice.map(|choice| draft.choose(choice));
+    };
+    view! {
+        <section aria-labelledby="what">
+            <h2 id="what">"What"</h2>
+            <div class="field">
+                <label for="entry">"Compute"</label>
+                <select id="entry" aria-describedby="entry-help" on:change:target=move |event| choose(event.target().value())>{options}</select>
+                <p class="help" id="entry-help">{move || draft.entry().about}</p>
+            </div>
+            <div class="field">
+                <label for="name">"Name (optional)"</label>
+                <input id="name" type="text" autocomplete="off" maxlength=limits::NAME_CHARS_MAX.to_string()
+                    prop:value=move || draft.name.get() on:input:target=move |event| draft.name.set(event.target().value())/>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn ParamsPart(draft: Draft) -> impl IntoView {
+    let problems = Memo::new(move |_| draft.param_problems());
+    let fields = Memo::new(move |_| draft.entry().params);
+    let inputs = move || match fields.get() {
+        None => view! { <p class="empty">"This program does not describe its parameters."</p> }.into_any(),
+        Some(fields) if fields.is_empty() => view! { <p class="empty">"There are none."</p> }.into_any(),
+        Some(fields) => fields
+            .into_iter()
+            .map(|field| one_param(draft, field, problems))
+            .collect_view()
+            .into_any(),
+    };
+    view! {
+        <section aria-labelledby="params">
+            <h2 id="params">"Parameters"</h2>
+            <div class="fields">{inputs}</div>
+        </section>
+    }
+}
+
+fn one_param(draft: Draft, field: Field, problems: Memo<Vec<ParamProblem>>) -> impl IntoView {
+    let (of_typed, of_problem, to_typed) = (field.name.clone(), field.name.clone(), field.name.clone());
+    let typed = Signal::derive(move || {
+        draft
+            .typed
+            .with(|typed| typed.get(&of_typed).cloned().unwrap_or_default())
+    });
+    let problem = Signal::derive(move || {
+        // Something missing is only a problem once somebody tried without it.
+        let shown = draft.tried.get() || !typed.with(String::is_empty);
+        shown
+            .then(|| problems.with(|problems| form::problem_of(problems, &of_problem).map(String::from)))
+            .flatten()
+    });
+    let on_typed = Callback::new(move |text: String| {
+        draft
+            .typed
+            .update(|typed| drop(typed.insert(to_typed.clone(), text)));
+        if let Some(layout) = untrack(|| draft.layout()) {
+            // All tiles of the picture, however it was resized.
+            draft
+                .items
+                .update(|items| (items.start, items.end) = ("0".into(), layout.tiles().to_string()));
+        }
+    });
+    view! { <ParamField field typed on_typed problem/> }
+}
+
+#[component]
+fn MorePart(draft: Draft) -> impl IntoView {
+    let counted = Signal::derive(move || {
+        let entry = draft.entry();
+        let input = draft.items.with(|items| items.spec(&entry)).ok();
+        input
+            .as_ref()
+            .and_then(input::counted)
+            .map(|items| format::count_of(items, "item", "items"))
+    });
+    view! {
+        <details class="panel">
+            <summary>"More: grain, priority, failures"</summary>
+            <div class="fields">
+                <div class="field">
+                    <label for="grain">"Grain"</label>
+                    <input id="grain" type="text" inputmode="numeric" autocomplete="off" placeholder="auto" aria-describedby="grain-help"
+                        prop:value=move || draft.grain.get() on:input:target=move |event| draft.grain.set(event.target().value())/>
+                    <p class="help" id="grain-help">"Items a shard. Left empty, it is measured: about a quarter of a second of work. "
+                        {move || counted.get().map(|items| format!("The job has {items}."))}</p>
+                </div>
+                <div class="field">
+                    <label for="priority">"Priority"</label>
+                    <input id="priority" type="text" autocomplete="off" placeholder="0" aria-describedby="priority-help"
+                        prop:value=move || draft.priority.get() on:input:target=move |event| draft.priority.set(event.target().value())/>
+                    <p class="help" id="priority-help">"From -100 to 100. Jobs with a higher priority go first."</p>
+                </div>
+            </div>
+            <label class="check">
+                <input type="checkbox" prop:checked=move || draft.skip.get() on:change:target=move |event| draft.skip.set(event.target().checked())/>
+                " Skip shards that fail for good, instead of failing the job"
+            </label>
+        </details>
+    }
+}
