@@ -17,7 +17,9 @@ pub(crate) struct House {
 impl House {
     /// Reads the places from where this tool was built and from the environment.
     pub(crate) fn find() -> Result<House> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        // Read at run time: a target folder that two checkouts share would hold the path of one of them.
+        let package = env::var_os("CARGO_MANIFEST_DIR").context("start this tool as `cargo xtask`")?;
+        let root = Path::new(&package)
             .parent()
             .context("the build tool has no parent folder")?;
         let target = folder_from("CARGO_TARGET_DIR")?.unwrap_or_else(|| root.join("target"));
