@@ -25,8 +25,9 @@ export interface Server {
 export async function startServer(mode: "dev" | "server"): Promise<Server> {
   const data = mkdtempSync(join(tmpdir(), "elytra-"));
   const program = process.env.XTASK_ELYTRA ?? join(ROOT, "target", "debug", "elytra");
-  const env = { ...process.env, ELYTRA_LISTEN: "127.0.0.1:0", ELYTRA_DATA_DIR: data, NO_COLOR: "1" };
-  const child = spawn(program, [mode], { cwd: data, env, stdio: ["ignore", "pipe", "pipe"] });
+  const args = [mode, "--listen", "127.0.0.1:0", "--data-dir", data];
+  const env = { ...process.env, NO_COLOR: "1" };
+  const child = spawn(program, args, { cwd: data, env, stdio: ["ignore", "pipe", "pipe"] });
   let text = "";
   const hears = new AbortController();
   const origin = await new Promise<string>((resolve, reject) => {

@@ -27,7 +27,13 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("dashboard", &["protocol", "kernel-abi"]),
     (
         "elytra",
-        &["protocol", "kernel-abi", "coordinator", "native-worker"],
+        &[
+            "protocol",
+            "kernel-abi",
+            "coordinator",
+            "native-worker",
+            "runtime",
+        ],
     ),
     (
         "bench",
@@ -40,6 +46,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
             "runtime",
             "coordinator",
             "rust-core",
+            "elytra-kernel",
         ],
     ),
     ("functions", &["protocol", "kernel-abi", "program", "runtime"]),
@@ -47,7 +54,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
 ];
 
 /// The command line starts these as libraries, from one file.
-const SHELLS: [&str; 2] = ["coordinator", "native_worker"];
+const SHELLS: [&str; 3] = ["coordinator", "native_worker", "runtime"];
 
 /// Arrows that point the wrong way, and shells started from more than one file.
 pub(super) fn check(sources: &[Source], metadata: &Value) -> Result<Vec<Finding>> {
@@ -93,7 +100,7 @@ fn second_starters(sources: &[Source]) -> Vec<Finding> {
             && source
                 .text
                 .lines()
-                .any(|line| identifiers_before_path(code_of(line)).any(|name| SHELLS.contains(&name)))
+                .any(|line| first_of_paths(code_of(line)).any(|name| SHELLS.contains(&name)))
     };
     let starters: Vec<&Source> = sources.iter().filter(starts).collect();
     let further = starters.iter().skip(1);
@@ -107,11 +114,19 @@ fn second_starters(sources: &[Source]) -> Vec<Finding> {
         .collect()
 }
 
-/// The names that begin a path such as `coordinator::run`.
-fn identifiers_before_path(code: &str) -> impl Iterator<Item = &str> {
-    code.split("::")
-        .take(code.matches("::").count())
-        .filter_map(|before| identifiers(before).last())
+/// The names that begin a path, such as `coordinator` in `coordinator::config::load`.
+fn first_of_paths(code: &str) -> impl Iterator<Item = &str> {
+    let pieces: Vec<&str> = code.split("::").collect();
+    let before_colons = pieces.len() - 1;
+    let begins = move |at: usize, piece: &str, name: &str| at == 0 || piece.trim() != name;
+    pieces
+        .into_iter()
+        .take(before_colons)
+        .enumerate()
+        .filter_map(move |(at, piece)| {
+            let name = identifiers(piece).last()?;
+            begins(at, piece, name).then_some(name)
+        })
 }
 
 fn finding(place: &str, what: &str) -> Finding {
@@ -158,6 +173,8 @@ mod tests {
             []
         );
         assert_eq!(started_from(&["cli/src/shells.rs", "coordinator/src/lib.rs"]), []);
+        let names: Vec<&str> = first_of_paths("let a = tokio::runtime::Builder::new(worker::run)").collect();
+        assert_eq!(names, ["tokio", "worker"]);
     }
 
     #[test]
