@@ -83,14 +83,18 @@ impl Default for Settings {
 impl Settings {
     /// Where the blobs live.
     pub fn blob_dir(&self) -> PathBuf {
-        self.blob_dir.clone().unwrap_or_else(|| self.data_dir.join("blobs"))
+        self.blob_dir
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("blobs"))
     }
 
     /// Whether the values go together.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.admin_listen == Some(self.listen) && self.listen.port() != 0 {
             let listen = self.listen;
-            return Err(format!("listen and admin_listen are both {listen}: give one of them another port"));
+            return Err(format!(
+                "listen and admin_listen are both {listen}: give one of them another port"
+            ));
         }
         Ok(())
     }
@@ -118,7 +122,15 @@ const fn key(
     set: fn(&mut Settings, &str) -> Result<(), String>,
     get: fn(&Settings) -> String,
 ) -> Key {
-    Key { name, flag, about, wanted, secret: false, set, get }
+    Key {
+        name,
+        flag,
+        about,
+        wanted,
+        secret: false,
+        set,
+        get,
+    }
 }
 
 const STORES: &[(&str, StoreKind)] = &[("sqlite", StoreKind::Sqlite), ("redis", StoreKind::Redis)];
@@ -237,15 +249,24 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "must be an address and port, such as 127.0.0.1:7600 or [::]:7600".into())
+    text.parse()
+        .map_err(|_| "must be an address and port, such as 127.0.0.1:7600 or [::]:7600".into())
 }
 
 fn folder(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() { Err("must be a folder".into()) } else { Ok(text.into()) }
+    if text.is_empty() {
+        Err("must be a folder".into())
+    } else {
+        Ok(text.into())
+    }
 }
 
 fn optional<T>(text: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
-    if text.is_empty() { Ok(None) } else { read(text).map(Some) }
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        read(text).map(Some)
+    }
 }
 
 fn boolean(text: &str) -> Result<bool, String> {

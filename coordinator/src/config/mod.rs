@@ -15,8 +15,16 @@ use std::path::{Path, PathBuf};
 pub const FILE_DEFAULT: &str = "elytra.toml";
 const ENV_PREFIX: &str = "ELYTRA_";
 /// Variables of the command line and of workers that share the prefix.
-const ENV_OF_OTHERS: [&str; 8] =
-    ["CONFIG", "SERVER", "TOKEN", "TOKEN_FILE", "SLOTS", "NAME", "OUTPUT", "CACHE_DIR"];
+const ENV_OF_OTHERS: [&str; 8] = [
+    "CONFIG",
+    "SERVER",
+    "TOKEN",
+    "TOKEN_FILE",
+    "SLOTS",
+    "NAME",
+    "OUTPUT",
+    "CACHE_DIR",
+];
 /// What is shown in place of a secret.
 const MASK: &str = "********";
 
@@ -111,7 +119,10 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { settings: Settings::default(), origins: vec![Origin::Default; KEYS.len()] }
+        Self {
+            settings: Settings::default(),
+            origins: vec![Origin::Default; KEYS.len()],
+        }
     }
 }
 
@@ -141,17 +152,26 @@ impl Config {
         let shown = |(key, origin): (&Key, &Origin)| {
             let value = (key.get)(&self.settings);
             let value = if key.secret { masked(&value) } else { value };
-            Shown { key: key.name, value, origin: origin.clone() }
+            Shown {
+                key: key.name,
+                value,
+                origin: origin.clone(),
+            }
         };
         KEYS.iter().zip(&self.origins).map(shown).collect()
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Unreadable { path: path.into(), error })?;
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+            path: path.into(),
+            error,
+        })?;
         let table: toml::Table = text
             .parse()
-            .map_err(|error: toml::de::Error| ConfigError::Syntax { path: path.into(), message: error.to_string() })?;
+            .map_err(|error: toml::de::Error| ConfigError::Syntax {
+                path: path.into(),
+                message: error.to_string(),
+            })?;
         for (key, value) in table {
             self.set(&key, &plain(&value), Origin::File(path.into()))?;
         }
@@ -173,12 +193,21 @@ impl Config {
     fn set(&mut self, name: &str, value: &str, origin: Origin) -> Result<(), ConfigError> {
         let Some(at) = KEYS.iter().position(|key| key.name == name) else {
             let hint = hint(name);
-            return Err(ConfigError::UnknownKey { origin, key: name.into(), hint });
+            return Err(ConfigError::UnknownKey {
+                origin,
+                key: name.into(),
+                hint,
+            });
         };
         let key = &KEYS[at];
         if let Err(wanted) = (key.set)(&mut self.settings, value) {
             let value = if key.secret { MASK.into() } else { value.to_owned() };
-            return Err(ConfigError::Value { origin, key: key.name, value, wanted });
+            return Err(ConfigError::Value {
+                origin,
+                key: key.name,
+                value,
+                wanted,
+            });
         }
         self.origins[at] = origin;
         Ok(())
@@ -224,7 +253,11 @@ pub fn args() -> impl Iterator<Item = clap::Arg> {
 
 /// The flags that were given, for [`Config::load`].
 pub fn flags(matches: &clap::ArgMatches) -> Vec<(String, String)> {
-    let given = |key: &Key| matches.get_one::<String>(key.name).map(|value| (key.name.into(), value.clone()));
+    let given = |key: &Key| {
+        matches
+            .get_one::<String>(key.name)
+            .map(|value| (key.name.into(), value.clone()))
+    };
     KEYS.iter().filter_map(given).collect()
 }
 
@@ -243,20 +276,33 @@ mod tests {
     }
 
     fn origin(config: &Config, key: &str) -> String {
-        config.show().into_iter().find(|s| s.key == key).unwrap().origin.to_string()
+        config
+            .show()
+            .into_iter()
+            .find(|s| s.key == key)
+            .unwrap()
+            .origin
+            .to_string()
     }
 
     #[test]
     fn a_flag_wins_over_the_environment_and_that_over_the_file() {
         let file = file("listen = \"1.1.1.1:1\"\nadmin_listen = \"1.1.1.1:2\"\nworker_token_required = true");
-        let env = pairs(&[("ELYTRA_LISTEN", "2.2.2.2:1"), ("ELYTRA_ADMIN_LISTEN", "2.2.2.2:2"), ("HOME", "x")]);
+        let env = pairs(&[
+            ("ELYTRA_LISTEN", "2.2.2.2:1"),
+            ("ELYTRA_ADMIN_LISTEN", "2.2.2.2:2"),
+            ("HOME", "x"),
+        ]);
         let config = Config::load(Some(file.path()), env, &pairs(&[("listen", "3.3.3.3:1")])).unwrap();
         assert_eq!(config.settings.listen, "3.3.3.3:1".parse().unwrap());
         assert_eq!(config.settings.admin_listen, Some("2.2.2.2:2".parse().unwrap()));
         assert!(config.settings.worker_token_required);
         assert_eq!(origin(&config, "listen"), "--listen");
         assert_eq!(origin(&config, "admin_listen"), "ELYTRA_ADMIN_LISTEN");
-        assert_eq!(origin(&config, "worker_token_required"), file.path().display().to_string());
+        assert_eq!(
+            origin(&config, "worker_token_required"),
+            file.path().display().to_string()
+        );
         assert_eq!(origin(&config, "durability"), "default");
     }
 
@@ -264,7 +310,10 @@ mod tests {
     fn an_unknown_key_is_an_error_with_a_suggestion() {
         let file = file("lisen = \"1.1.1.1:1\"");
         let error = Config::load(Some(file.path()), [], &[]).unwrap_err().to_string();
-        assert!(error.ends_with("there is no setting 'lisen'; did you mean 'listen'?"), "{error}");
+        assert!(
+            error.ends_with("there is no setting 'lisen'; did you mean 'listen'?"),
+            "{error}"
+        );
         let none = tempfile::NamedTempFile::new().unwrap();
         let error = Config::load(Some(none.path()), pairs(&[("ELYTRA_DURABLITY", "full")]), &[]).unwrap_err();
         let told = "ELYTRA_DURABLITY: there is no setting 'durablity'; did you mean 'durability'?";
@@ -277,9 +326,14 @@ mod tests {
     fn a_value_that_does_not_fit_says_what_would() {
         let none = tempfile::NamedTempFile::new().unwrap();
         let error = |key: &str, value: &str| {
-            Config::load(Some(none.path()), [], &pairs(&[(key, value)])).unwrap_err().to_string()
+            Config::load(Some(none.path()), [], &pairs(&[(key, value)]))
+                .unwrap_err()
+                .to_string()
         };
-        assert_eq!(error("store", "mysql"), "--store: store = \"mysql\" must be one of sqlite, redis");
+        assert_eq!(
+            error("store", "mysql"),
+            "--store: store = \"mysql\" must be one of sqlite, redis"
+        );
         assert!(error("listen", "here").contains("must be an address and port"));
         assert!(error("connections_max", "0").contains("must be a number from 1"));
     }
@@ -290,6 +344,9 @@ mod tests {
         let url = pairs(&[("redis_url", "redis://me:secret@example.org:1")]);
         let config = Config::load(Some(none.path()), [], &url).unwrap();
         let shown = format!("{:?}", config.show());
-        assert!(shown.contains("redis://********@example.org:1") && !shown.contains("secret"), "{shown}");
+        assert!(
+            shown.contains("redis://********@example.org:1") && !shown.contains("secret"),
+            "{shown}"
+        );
     }
 }

@@ -1,4 +1,9 @@
 //! The API over a real socket, with the real engine and the embedded store.
+mod access;
+mod bad_input;
+mod blobs;
 mod jobs;
+mod pages;
 mod results;
 mod support;
+mod wire;

@@ -188,7 +188,7 @@ pub(crate) const PROGRAM: &str = r#"(module
   (import "elytra" "input_len" (func (result i32)))
   (memory (export "memory") 1 16)
   (func (export "double"))
-  (@custom "elytra.description" "{\"name\":\"twice\",\"version\":\"1.0.0\",\"entries\":[{\"name\":\"double\",\"item\":{\"name\":\"\",\"type\":\"integer\",\"min\":-1000000,\"max\":1000000},\"params\":[{\"name\":\"width\",\"type\":\"integer\",\"default\":7,\"min\":1,\"max\":64}],\"output\":\"json\"}]}"))"#;
+  (@custom "elytra.description" "{\"program\":{\"name\":\"twice\",\"version\":\"1.0.0\"},\"name\":\"double\",\"item\":{\"type\":\"integer\",\"min\":-1000000,\"max\":1000000},\"params\":[{\"name\":\"width\",\"type\":\"integer\",\"default\":7,\"min\":1,\"max\":64}]}"))"#;
 
 /// A worker that computes `2 * item` for whatever it is given.
 pub(crate) struct RawWorker {

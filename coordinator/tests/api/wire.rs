@@ -1,0 +1,73 @@
+//! Frames that are wrong end their session with the reason, and nobody else's.
+use crate::support::{RawWorker, Server, connect, hello, next, soon};
+use futures_util::SinkExt as _;
+use protocol::frame::encode_from_worker;
+use protocol::ids::LeaseId;
+use protocol::limits::FRAME_BYTES_MAX;
+use protocol::wire::{FromWorker, RefusalCode, ToWorker};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+/// What the coordinator says to these frames, sent after a good hello where `greet` says so.
+async fn told(server: &Server, greet: bool, frames: Vec<Vec<u8>>) -> Option<RefusalCode> {
+    let mut socket = connect(server).await;
+    if greet {
+        let hello = encode_from_worker(&hello(99, None));
+        socket.send(Message::Binary(hello.into())).await.unwrap();
+        assert!(matches!(next(&mut socket).await, Some(ToWorker::Welcome { .. })));
+    }
+    for frame in frames {
+        // A closed socket shows below.
+        let _ = socket.send(Message::Binary(frame.into())).await;
+    }
+    loop {
+        match next(&mut socket).await? {
+            ToWorker::Refused { code, detail } => {
+                assert!(!detail.is_empty());
+                return Some(code);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn wrong_frames_are_refused_and_the_others_work_on() {
+    let server = Server::start().await;
+    let program = server.program().await.to_string();
+    let worker = tokio::spawn(RawWorker::join(&server, 1).await.work());
+    let good = encode_from_worker(&hello(7, None));
+    let cut = good[..good.len() - 3].to_vec();
+    let mut other_version = good.clone();
+    other_version[0] = 77;
+    assert_eq!(told(&server, false, vec![cut.clone()]).await, Some(RefusalCode::FrameMalformed));
+    assert_eq!(told(&server, false, vec![other_version]).await, Some(RefusalCode::VersionWrong));
+    assert_eq!(told(&server, false, vec![Vec::new()]).await, Some(RefusalCode::FrameMalformed));
+    let early = encode_from_worker(&FromWorker::Heartbeat { leases: vec![LeaseId(1)] });
+    assert_eq!(told(&server, false, vec![early]).await, Some(RefusalCode::OutOfTurn));
+    assert_eq!(told(&server, true, vec![good]).await, Some(RefusalCode::OutOfTurn), "a second hello");
+    assert_eq!(told(&server, true, vec![cut]).await, Some(RefusalCode::FrameMalformed));
+    // Too long for the socket itself: it is closed, with or without a word.
+    let long = told(&server, true, vec![vec![1; FRAME_BYTES_MAX + 1]]).await;
+    assert!(matches!(long, None | Some(RefusalCode::FrameMalformed)), "{long:?}");
+    let body = json!({"program": program, "entry": "double", "input": {"range": {"end": 50}}});
+    let id = server.submit(&body).await;
+    assert_eq!(server.until_over(&id).await["state"], "succeeded");
+    server.stop().await;
+    soon("the worker", worker).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_shards_of_a_worker_that_vanishes_go_to_another() {
+    let server = Server::start().await;
+    let program = server.program().await.to_string();
+    let body = json!({"program": program, "entry": "double", "input": {"range": {"end": 200}}, "grain": {"items": 1}});
+    let id = server.submit(&body).await;
+    let mut leaver = RawWorker::join(&server, 1).await;
+    leaver.leases_max = 1;
+    soon("one lease", leaver.work()).await;
+    let _worker = tokio::spawn(RawWorker::join(&server, 2).await.work());
+    let job = server.until_over(&id).await;
+    assert_eq!((&job["state"], &job["counts"]["items_accepted"]), (&json!("succeeded"), &json!(200)));
+    server.stop().await;
+}
