@@ -19,7 +19,7 @@ pub(crate) fn may_follow(from: JobState, to: JobState, totals: &Totals) -> bool 
     match (from, to) {
         _ if from.is_over() || from == to => false,
         (JobState::Canceling, to) => to == JobState::Canceled,
-        (_, JobState::Queued) => false,
+        (from, JobState::Queued) => from == JobState::Paused,
         (_, JobState::Succeeded) => totals.is_complete(),
         _ => true,
     }

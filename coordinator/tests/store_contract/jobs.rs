@@ -110,11 +110,10 @@ pub(crate) fn jobs_are_listed_newest_first(open: Open<'_>) {
 const LIFE: [(&[JobState], &[JobState]); 7] = {
     use JobState::{Canceled, Canceling, Failed, Paused, Queued, Running, Succeeded};
     let going: &[JobState] = &[Running, Paused, Canceling, Failed, Canceled, Succeeded];
-    let _ = Queued;
     [
         (&[], going),
         (&[Running], &[Paused, Canceling, Failed, Canceled, Succeeded]),
-        (&[Paused], &[Running, Canceling, Failed, Canceled, Succeeded]),
+        (&[Paused], &[Queued, Running, Canceling, Failed, Canceled, Succeeded]),
         (&[Running, Canceling], &[Canceled]),
         (&[Succeeded], &[]),
         (&[Failed], &[]),
