@@ -62,6 +62,7 @@ pub struct Coordinator {
 impl Coordinator {
     /// Reads what is stored and starts the engine.
     pub async fn start(store: Box<dyn Store>, settings: &Settings) -> anyhow::Result<Self> {
+        metrics::handle();
         let blob_dir = settings.blob_dir();
         let blobs = Blobs::open(&blob_dir).with_context(|| format!("the blobs in {}", blob_dir.display()))?;
         let blobs = Arc::new(blobs);

@@ -48,7 +48,6 @@ fn shows_config(matches: &ArgMatches) -> bool {
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let settings = &config.settings;
-    coordinator::metrics::handle();
     coordinator::raise_file_limit();
     let listener = bind(settings.listen).await?;
     let admin = match settings.admin_listen {
