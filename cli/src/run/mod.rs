@@ -1,0 +1,266 @@
+//! `elytra run` and `elytra submit`: a job from what was typed, and its results as they come.
+mod feed;
+mod interrupt;
+mod plan;
+mod sink;
+
+pub(crate) use sink::cause_word;
+
+use crate::args::{Format, ResultArgs, RunArgs, SubmitArgs};
+use crate::client::{Client, Line, Results};
+use crate::failure::{Code, Failure};
+use crate::output;
+use crate::picture::{Canvas, Size};
+use crate::progress::Progress;
+use crate::say::{count, duration_ms, note, rate};
+use plan::plan;
+use protocol::api::Job;
+use protocol::description::Picture;
+use protocol::job::{Encoding, JobState};
+use sink::Sink;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// `elytra submit`.
+pub(crate) async fn submit(client: &Client, args: &SubmitArgs, format: Format) -> Result<Code, Failure> {
+    let mut plan = plan(client, &args.input, &args.job).await?;
+    if let Some(encoding) = plan.stdin {
+        // Nobody stays to read on, so all of it goes at once.
+        plan.spec.input = plan::upload_stdin(client, encoding).await?;
+    }
+    let job = client
+        .submit(&plan.spec, &key(args.job.idempotency_key.as_deref())?)
+        .await?;
+    output::one(format, &job, |job| job.id.to_string())?;
+    Ok(Code::Done)
+}
+
+/// `elytra run`.
+pub(crate) async fn run(client: &Client, args: &RunArgs, format: Format) -> Result<Code, Failure> {
+    let plan = plan(client, &args.input, &args.job).await?;
+    if args.results.picture.is_some() && plan.picture.is_none() {
+        let entry = &plan.spec.entry;
+        return Err(Failure::Usage(format!(
+            "--picture: the outputs of '{entry}' do not make a picture"
+        )));
+    }
+    let job = client
+        .submit(&plan.spec, &key(args.job.idempotency_key.as_deref())?)
+        .await?;
+    let items = if plan.stdin.is_some() {
+        "items from standard input".into()
+    } else {
+        count(job.counts.items, "item")
+    };
+    note(&format!("job {}: {} · {items}", job.id, job.spec.name));
+    interrupt::cancel_on_signal(client.clone(), job.id)?;
+    let result = follow(client, &job, plan.stdin, &args.results, format).await;
+    let Err(failure) = result else { return result };
+    give_up(client, &job, &failure).await;
+    Err(failure)
+}
+
+/// After a failure nobody waits for the results; but a job outlives a server that cannot be reached.
+async fn give_up(client: &Client, job: &Job, failure: &Failure) {
+    let id = job.id;
+    if matches!(failure, Failure::Unreachable { .. }) {
+        note(&format!(
+            "the job goes on when the server is back: elytra results {id} --follow"
+        ));
+    } else if let Err(why) = client.steer(id, "cancel").await {
+        note(&format!(
+            "job {id} could not be cancelled ({:?}): elytra cancel {id}",
+            why.code()
+        ));
+    }
+}
+
+/// Hands results on until the job is over.
+async fn follow(
+    client: &Client,
+    job: &Job,
+    stdin: Option<Encoding>,
+    args: &ResultArgs,
+    format: Format,
+) -> Result<Code, Failure> {
+    let progress = Progress::start(client, job);
+    let bar = progress.bar();
+    let mut sink = sink(job, args, format, Some(bar.clone()))?;
+    let (got, results_got) = watch::channel(0);
+    let feeding =
+        stdin.map(|encoding| tokio::spawn(feed::feed(client.clone(), job.id, encoding, results_got)));
+    let mut feeder = Feeder(feeding);
+    let mut results = Results::new(client, job.id, args.unordered, true);
+    let told = |text: &str| bar.suspend(|| note(text));
+    let state = loop {
+        let line = tokio::select! {
+            line = results.next(told) => line?,
+            failure = feeder.failure() => return Err(failure),
+        };
+        match line {
+            Line::End { state, .. } => break state,
+            Line::Result(line) => {
+                let items = sink.take(&line)?;
+                got.send_modify(|got| *got += items);
+                if !results.has_line() {
+                    sink.flush()?;
+                }
+            }
+        }
+    };
+    sink.finish()?;
+    drop(progress);
+    tell_end(client, job, state).await
+}
+
+async fn tell_end(client: &Client, job: &Job, state: JobState) -> Result<Code, Failure> {
+    let job = client.patiently(|| client.job(job.id), |_| {}).await?;
+    note(&summary(&job));
+    Ok(code_of(&job, state))
+}
+
+fn sink(
+    job: &Job,
+    args: &ResultArgs,
+    format: Format,
+    bar: Option<indicatif::ProgressBar>,
+) -> Result<Sink, Failure> {
+    match &args.picture {
+        Some(path) => Ok(Sink::picture(canvas(job)?, path.clone())),
+        None => Ok(Sink::lines(format, args, bar)),
+    }
+}
+
+/// An empty picture of the size that the job's parameters say.
+fn canvas(job: &Job) -> Result<Canvas, Failure> {
+    let size = Size::of(&job.spec.params);
+    let no_size = || {
+        Failure::Usage(format!(
+            "--picture: the parameters of job {} tell no size of a picture",
+            job.id
+        ))
+    };
+    Ok(Canvas::new(size.ok_or_else(no_size)?))
+}
+
+/// `elytra results`.
+pub(crate) async fn results(
+    client: &Client,
+    args: &crate::args::ResultsArgs,
+    format: Format,
+) -> Result<Code, Failure> {
+    let job = client.job(args.job).await?;
+    if args.results.picture.is_some() {
+        let program = client.program(&job.program.to_string()).await?;
+        let entries = program
+            .into_iter()
+            .flat_map(|program| program.description.entries);
+        let picture = entries
+            .into_iter()
+            .find(|entry| entry.name == job.spec.entry)
+            .and_then(|entry| entry.picture);
+        if !matches!(picture, Some(Picture::Tiles)) {
+            return Err(Failure::Usage(format!(
+                "--picture: the outputs of job {} do not make a picture",
+                job.id
+            )));
+        }
+    }
+    let mut sink = sink(&job, &args.results, format, None)?;
+    let mut results = Results::new(client, job.id, args.results.unordered, args.follow);
+    let (over, state) = loop {
+        match results.next(note).await? {
+            Line::End { over, state } => break (over, state),
+            Line::Result(line) => {
+                sink.take(&line)?;
+                if !results.has_line() {
+                    sink.flush()?;
+                }
+            }
+        }
+    };
+    sink.finish()?;
+    if !over {
+        note(&format!(
+            "job {} is {state}: there is more to come (--follow waits for it)",
+            job.id
+        ));
+        return Ok(Code::Done);
+    }
+    Ok(code_of(&client.job(job.id).await?, state))
+}
+
+/// How a job that is over lets a command end.
+pub(crate) fn code_of(job: &Job, state: JobState) -> Code {
+    match state {
+        JobState::Canceled | JobState::Canceling => Code::Cancelled,
+        JobState::Failed => Code::JobFailed,
+        _ if job.counts.skipped > 0 => Code::JobFailed,
+        _ => Code::Done,
+    }
+}
+
+/// `succeeded: 2,499 items in 3.2 s (781/s), 12 shards, 1.00 executions per shard`
+pub(crate) fn summary(job: &Job) -> String {
+    let counts = &job.counts;
+    let ended = job.ended_ms.unwrap_or_else(crate::say::now_ms);
+    let time_ms = ended
+        .saturating_sub(job.started_ms.unwrap_or(job.submitted_ms))
+        .max(1);
+    let per_second = counts.items_accepted as f64 * 1e3 / time_ms as f64;
+    let mut text = format!(
+        "{}: {} in {} ({}/s), {}",
+        job.state,
+        count(counts.items_accepted, "item"),
+        duration_ms(time_ms),
+        rate(per_second),
+        count(counts.accepted, "shard"),
+    );
+    let lost = counts.failed + counts.skipped;
+    if lost > 0 {
+        text += &format!(", {} failed (elytra job info {})", count(lost, "shard"), job.id);
+    }
+    match &job.reason {
+        Some(reason) => format!("{text}: {reason}"),
+        None => text,
+    }
+}
+
+/// The key under which a submission may be repeated without making a second job.
+fn key(given: Option<&str>) -> Result<String, Failure> {
+    if let Some(key) = given {
+        return Ok(key.into());
+    }
+    let chance = getrandom::u64().and_then(|a| getrandom::u64().map(|b| (a, b)));
+    let (a, b) = chance.map_err(|error| Failure::Other(anyhow::anyhow!("no random bytes: {error}")))?;
+    Ok(format!("cli-{a:016x}{b:016x}"))
+}
+
+/// The task that sends standard input, where there is one; it ends with its owner.
+struct Feeder(Option<JoinHandle<Result<(), Failure>>>);
+
+impl Feeder {
+    /// Resolves with the failure of the task, and never when all is well. Safe to drop while it waits.
+    async fn failure(&mut self) -> Failure {
+        if let Some(task) = &mut self.0 {
+            let ended = task.await;
+            self.0 = None;
+            match ended {
+                Ok(Ok(())) => {}
+                // The job takes no more because it is over: its results say why.
+                Ok(Err(Failure::Problem(problem))) if problem.status == 409 => {}
+                Ok(Err(failure)) => return failure,
+                Err(error) => return Failure::Other(error.into()),
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
