@@ -63,7 +63,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 7600)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 4750)),
             admin_listen: None,
             data_dir: PathBuf::from("elytra-data"),
             blob_dir: None,
@@ -250,7 +250,7 @@ pub(super) const KEYS: &[Key] = &[
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
-        .map_err(|_| "must be an address and port, such as 127.0.0.1:7600 or [::]:7600".into())
+        .map_err(|_| "must be an address and port, such as 127.0.0.1:4750 or [::]:4750".into())
 }
 
 fn folder(text: &str) -> Result<PathBuf, String> {
