@@ -104,15 +104,16 @@ impl Scheduler {
 
     /// The shard failed for good: the job goes on without it, or fails with the real cause.
     fn give_up(&mut self, handle: JobHandle, shard: u32, failure: Failure) {
+        let one = ShardRun {
+            first: shard,
+            count: 1,
+        };
+        self.stop_attempts(handle, one);
         let Some(job) = self.jobs.get_mut(&handle) else {
             return;
         };
         let Some((claim, _)) = job.claims.over(shard) else {
             return;
-        };
-        let one = ShardRun {
-            first: shard,
-            count: 1,
         };
         job.retries.remove(&shard);
         job.losses.remove(&shard);
@@ -136,6 +137,18 @@ impl Scheduler {
         if !skipped {
             self.request_state(handle, JobState::Failed, Some(reason));
             self.stop_job(handle);
+        }
+    }
+
+    /// Other attempts of shards that are settled are worth nothing any more.
+    fn stop_attempts(&mut self, handle: JobHandle, run: ShardRun) {
+        let leases: Vec<LeaseId> = self
+            .jobs
+            .get(&handle)
+            .map(|job| job.leases.iter().copied().collect())
+            .unwrap_or_default();
+        for id in leases {
+            self.take_from(id, run);
         }
     }
 

@@ -149,7 +149,7 @@ impl Scheduler {
         }
     }
 
-    fn take_from(&mut self, other: LeaseId, part: ShardRun) {
+    pub(crate) fn take_from(&mut self, other: LeaseId, part: ShardRun) {
         let Some(lease) = self.leases.get_mut(&other) else {
             return;
         };

@@ -83,7 +83,8 @@ impl Scheduler {
         let share = owner_shard_ms / (owner_shard_ms + helper_ms.max(1e-3));
         let wanted = (f64::from(free) * share).ceil() as u32;
         let tail = uncovered.last()?;
-        let count = wanted.min(free).min(tail.count).min(helper.seed.window_max);
+        let room = helper.seed.window_max.saturating_sub(helper.in_flight);
+        let count = wanted.min(free).min(tail.count).min(room);
         let gain_ms = owner_ms - helper_ms * f64::from(count);
         let run = ShardRun {
             first: tail.end() - count,
