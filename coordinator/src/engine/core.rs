@@ -177,7 +177,9 @@ impl Core {
         }
         self.drain(&mut messages, &mut told).await;
         self.writer.stop();
-        drop(stop.map(|done| done.send(())));
+        if let Some(done) = stop {
+            let _ = done.send(());
+        }
     }
 
     /// Lets workers return what they have, within bounds, and waits for the last commit.
