@@ -11,10 +11,13 @@
 //!
 //! [`commit`]: Store::commit
 mod life;
+mod pool;
+mod redis;
 mod shards;
 mod sqlite;
 mod text;
 
+pub use redis::{RedisOptions, RedisStore};
 pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
 
 use protocol::api::{ErrorGroup, TokenInfo};

@@ -113,7 +113,10 @@ const LIFE: [(&[JobState], &[JobState]); 7] = {
     [
         (&[], going),
         (&[Running], &[Paused, Canceling, Failed, Canceled, Succeeded]),
-        (&[Paused], &[Queued, Running, Canceling, Failed, Canceled, Succeeded]),
+        (
+            &[Paused],
+            &[Queued, Running, Canceling, Failed, Canceled, Succeeded],
+        ),
         (&[Running, Canceling], &[Canceled]),
         (&[Succeeded], &[]),
         (&[Failed], &[]),

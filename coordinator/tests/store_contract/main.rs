@@ -1,10 +1,12 @@
 //! One suite for both stores: every case runs against SQLite and against a real Redis.
 mod jobs;
+mod redis_only;
+mod server;
 mod shards;
 mod sqlite_only;
 mod world;
 
-use coordinator::store::{SqliteOptions, SqliteStore, Store};
+use coordinator::store::{RedisOptions, RedisStore, SqliteOptions, SqliteStore, Store};
 
 fn on_sqlite(case: fn(world::Open<'_>)) {
     let folder = tempfile::tempdir().unwrap();
@@ -12,10 +14,29 @@ fn on_sqlite(case: fn(world::Open<'_>)) {
     case(&mut || Box::new(SqliteStore::open(&options).unwrap()) as Box<dyn Store>);
 }
 
+fn on_redis(case: fn(world::Open<'_>)) {
+    let server = server::RedisServer::durable();
+    let options = RedisOptions::new(server.url());
+    case(&mut || Box::new(RedisStore::open(&options).unwrap()) as Box<dyn Store>);
+}
+
 macro_rules! contract {
     ($($room:ident :: $case:ident,)*) => {
         mod sqlite {
-            $(#[test] fn $case() { crate::on_sqlite(crate::$room::$case); })*
+            $(
+                #[test]
+                fn $case() {
+                    crate::on_sqlite(crate::$room::$case);
+                }
+            )*
+        }
+        mod redis {
+            $(
+                #[test]
+                fn $case() {
+                    crate::on_redis(crate::$room::$case);
+                }
+            )*
         }
     };
 }

@@ -4,6 +4,7 @@ use super::row::{
     JOB_COLUMNS, JobRow, STAGE_COLUMNS, cause_from_number, int, place, read_job, read_outputs, shard_of, uint,
 };
 use crate::store::life::state_number;
+use crate::store::pool::Pool;
 use crate::store::{
     Chunk, FailedShard, JobFilter, READERS_MAX, Reader, StoreError, StoredJob, StoredOutputs,
 };
@@ -14,21 +15,13 @@ use protocol::job::JobState;
 use protocol::wire::Failure;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, params};
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Reads what is committed.
 #[derive(Debug)]
 pub(super) struct SqliteReader {
     path: PathBuf,
-    pool: Mutex<Pool>,
-    returned: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Pool {
-    idle: Vec<Connection>,
-    lent: usize,
+    pool: Pool<Connection>,
 }
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -37,46 +30,12 @@ impl SqliteReader {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
-            pool: Mutex::default(),
-            returned: Condvar::new(),
+            pool: Pool::new(READERS_MAX),
         }
-    }
-
-    fn pool(&self) -> MutexGuard<'_, Pool> {
-        // The pool is whole between any two statements that hold the lock.
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits while every connection is lent; each is lent for one query.
-    fn borrow(&self) -> rusqlite::Result<Connection> {
-        let mut pool = self.pool();
-        while pool.lent >= READERS_MAX {
-            pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
-        }
-        pool.lent += 1;
-        if let Some(connection) = pool.idle.pop() {
-            return Ok(connection);
-        }
-        drop(pool);
-        let opened = open(&self.path);
-        if opened.is_err() {
-            self.give_back(None);
-        }
-        opened
-    }
-
-    fn give_back(&self, connection: Option<Connection>) {
-        let mut pool = self.pool();
-        pool.lent -= 1;
-        pool.idle.extend(connection);
-        drop(pool);
-        self.returned.notify_one();
     }
 
     fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let connection = self.borrow().map_err(|error| explain(&self.path, &error))?;
-        let result = read(&connection);
-        self.give_back(Some(connection));
+        let result = self.pool.with(|| open(&self.path), |connection| read(connection));
         result.map_err(|error| explain(&self.path, &error))
     }
 
