@@ -57,6 +57,8 @@ pub(super) fn check_map(sources: &[Source]) -> Vec<Finding> {
         .iter()
         .filter_map(|source| source.path.split_once('/'))
         .map(|at| at.0)
+        // Settings of tools are no rooms.
+        .filter(|folder| !folder.starts_with('.'))
         .collect();
     let Some(map) = sources.iter().find(|source| source.path == MAP) else {
         return vec![whole(MAP, "the map of the house is missing")];
@@ -170,7 +172,12 @@ mod tests {
 
     #[test]
     fn a_room_that_the_map_forgets_is_found() {
-        let house = [source("ARCHITECTURE.md", "`protocol/`"), source("attic/a.rs", "")];
+        let house = [
+            source("ARCHITECTURE.md", "`protocol/`"),
+            source("attic/a.rs", ""),
+            source(".ci/run", ""),
+        ];
+        assert_eq!(check_map(&house).len(), 1);
         assert!(check_map(&house)[0].what.contains("`attic/`"));
         assert!(check_map(&house[1..])[0].what.contains("missing"));
     }
