@@ -1,6 +1,6 @@
 //! From settings to an open store, and what the process needs for many sockets.
 use crate::config::{Durability, Settings, StoreKind};
-use crate::store::{SqliteOptions, SqliteStore, Store, Synchronous};
+use crate::store::{RedisOptions, RedisStore, SqliteOptions, SqliteStore, Store, Synchronous};
 use anyhow::Context;
 
 /// Most file descriptors asked for: a socket each, and some for files.
@@ -10,8 +10,16 @@ const FILES_WANTED: u64 = 200_000;
 pub fn open_store(settings: &Settings) -> anyhow::Result<Box<dyn Store>> {
     match settings.store {
         StoreKind::Sqlite => open_sqlite(settings),
-        StoreKind::Redis => anyhow::bail!("redis"),
+        StoreKind::Redis => open_redis(settings),
     }
+}
+
+fn open_redis(settings: &Settings) -> anyhow::Result<Box<dyn Store>> {
+    let options = RedisOptions {
+        allow_volatile: settings.allow_volatile,
+        ..RedisOptions::new(&settings.redis_url)
+    };
+    Ok(Box::new(RedisStore::open(&options).context("the store in Redis")?))
 }
 
 fn open_sqlite(settings: &Settings) -> anyhow::Result<Box<dyn Store>> {
