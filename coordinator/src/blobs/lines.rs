@@ -18,7 +18,11 @@ impl LineIndex {
     /// Reads the file once.
     pub(super) fn scan(path: &Path) -> io::Result<Self> {
         let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
-        let mut index = Self { offsets: vec![0], lines: 0, length: 0 };
+        let mut index = Self {
+            offsets: vec![0],
+            lines: 0,
+            length: 0,
+        };
         let mut ends_with_feed = true;
         loop {
             let piece = reader.fill_buf()?;
@@ -48,7 +52,11 @@ impl LineIndex {
             return Ok(self.length);
         }
         let kept = usize::try_from(line / STRIDE).map_err(io::Error::other)?;
-        let mut offset = self.offsets.get(kept).copied().ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut offset = self
+            .offsets
+            .get(kept)
+            .copied()
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
         let mut left = line % STRIDE;
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(offset))?;

@@ -55,7 +55,12 @@ impl Blobs {
         let temporary = root.join("incoming").join(std::process::id().to_string());
         let _ = std::fs::remove_dir_all(&temporary);
         std::fs::create_dir_all(&temporary).map_err(|error| io_error(&temporary, error))?;
-        Ok(Self { root, temporary, made: AtomicU64::new(0), indexes: Mutex::default() })
+        Ok(Self {
+            root,
+            temporary,
+            made: AtomicU64::new(0),
+            indexes: Mutex::default(),
+        })
     }
 
     fn path(&self, hash: BlobHash) -> PathBuf {
@@ -78,8 +83,16 @@ impl Blobs {
     pub async fn writer(&self) -> Result<BlobWriter<'_>, BlobError> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let path = self.temporary.join(number.to_string());
-        let file = File::create(&path).await.map_err(|error| io_error(&path, error))?;
-        Ok(BlobWriter { blobs: self, path, file, hash: Sha256::new(), finished: false })
+        let file = File::create(&path)
+            .await
+            .map_err(|error| io_error(&path, error))?;
+        Ok(BlobWriter {
+            blobs: self,
+            path,
+            file,
+            hash: Sha256::new(),
+            finished: false,
+        })
     }
 
     /// A blob's length in bytes; `None` when there is no such blob.
@@ -103,10 +116,15 @@ impl Blobs {
 
     /// `length` bytes from `offset` on, all of them.
     pub async fn read_at(&self, hash: BlobHash, offset: u64, length: u64) -> Result<Bytes, BlobError> {
-        let mut file = self.file_at(hash, offset).await?.ok_or(BlobError::Missing(hash))?;
+        let mut file = self
+            .file_at(hash, offset)
+            .await?
+            .ok_or(BlobError::Missing(hash))?;
         let length = usize::try_from(length).map_err(|_| BlobError::Missing(hash))?;
         let mut bytes = BytesMut::zeroed(length);
-        file.read_exact(&mut bytes).await.map_err(|_| BlobError::Missing(hash))?;
+        file.read_exact(&mut bytes)
+            .await
+            .map_err(|_| BlobError::Missing(hash))?;
         Ok(bytes.freeze())
     }
 
@@ -131,7 +149,9 @@ impl Blobs {
         offset: u64,
         length: u64,
     ) -> Result<Option<impl Stream<Item = io::Result<Bytes>> + Send + use<>>, BlobError> {
-        let Some(file) = self.file_at(hash, offset).await? else { return Ok(None) };
+        let Some(file) = self.file_at(hash, offset).await? else {
+            return Ok(None);
+        };
         let pieces = futures_util::stream::try_unfold((file, length), |(mut file, left)| async move {
             if left == 0 {
                 return Ok(None);
@@ -161,7 +181,10 @@ impl Blobs {
             let start = index.offset_of(&path, first)?;
             Ok((start, index.offset_of(&path, end)? - start))
         });
-        let found = found.await.map_err(io::Error::other).and_then(|found: io::Result<_>| found);
+        let found = found
+            .await
+            .map_err(io::Error::other)
+            .and_then(|found: io::Result<_>| found);
         found.map_err(|error| io_error(&self.path(hash), error))
     }
 
@@ -183,7 +206,10 @@ impl Blobs {
 
     fn indexed(&self, hash: BlobHash) -> Option<Arc<LineIndex>> {
         let indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        indexes.iter().find(|(kept, _)| *kept == hash).map(|(_, index)| index.clone())
+        indexes
+            .iter()
+            .find(|(kept, _)| *kept == hash)
+            .map(|(_, index)| index.clone())
     }
 }
 
@@ -201,7 +227,10 @@ impl BlobWriter<'_> {
     /// Adds a piece.
     pub async fn write(&mut self, piece: &[u8]) -> Result<(), BlobError> {
         self.hash.update(piece);
-        self.file.write_all(piece).await.map_err(|error| io_error(&self.path, error))
+        self.file
+            .write_all(piece)
+            .await
+            .map_err(|error| io_error(&self.path, error))
     }
 
     /// Makes the blob durable and gives it its name.
@@ -234,7 +263,10 @@ impl Drop for BlobWriter<'_> {
 }
 
 fn io_error(path: &Path, error: io::Error) -> BlobError {
-    BlobError::Io { path: path.display().to_string(), error }
+    BlobError::Io {
+        path: path.display().to_string(),
+        error,
+    }
 }
 
 #[cfg(test)]
@@ -246,10 +278,16 @@ mod tests {
     async fn a_blob_is_found_under_its_hash_whole_or_in_part() {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(folder.path()).unwrap();
-        let bytes: Bytes = (0..200_000u32).map(|n| n.to_le_bytes()[0]).collect::<Vec<_>>().into();
+        let bytes: Bytes = (0..200_000u32)
+            .map(|n| n.to_le_bytes()[0])
+            .collect::<Vec<_>>()
+            .into();
         let hash = blobs.put(bytes.clone()).await.unwrap();
         assert_eq!(hash, BlobHash::of(&bytes));
-        assert_eq!(blobs.read_all(hash, bytes.len()).await.unwrap(), Some(bytes.clone()));
+        assert_eq!(
+            blobs.read_all(hash, bytes.len()).await.unwrap(),
+            Some(bytes.clone())
+        );
         assert_eq!(blobs.read_at(hash, 5, 7).await.unwrap(), bytes.slice(5..12));
         let pieces = blobs.stream(hash, 100, 150_000).await.unwrap().unwrap();
         let read: Vec<Bytes> = pieces.try_collect().await.unwrap();
@@ -281,7 +319,11 @@ mod tests {
             let (offset, length) = blobs.lines(hash, first, end).await.unwrap();
             let read = blobs.read_at(hash, offset, length).await.unwrap();
             let lines = String::from_utf8(read.to_vec()).unwrap();
-            let numbered: Vec<_> = text.lines().skip(first as usize).take((end - first) as usize).collect();
+            let numbered: Vec<_> = text
+                .lines()
+                .skip(first as usize)
+                .take((end - first) as usize)
+                .collect();
             assert_eq!(lines.lines().collect::<Vec<_>>(), numbered);
         }
         let empty = blobs.put(Bytes::new()).await.unwrap();
