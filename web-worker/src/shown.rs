@@ -14,7 +14,7 @@ const JOBS_SHOWN_MAX: usize = 16;
 /// Items a second are counted over this long.
 const RATE_MS: f64 = 5_000.0;
 /// Tiles, and bytes of tiles, that may go to the page between two looks.
-const TILES_PER_LOOK: u32 = 96;
+const TILES_PER_LOOK: u32 = 512;
 const TILE_BYTES_PER_LOOK: usize = 4 << 20;
 /// Longest parameters that are shown.
 const PARAMS_SHOWN_BYTES_MAX: usize = 4 << 10;
