@@ -2,7 +2,7 @@
 
 import type { Outside } from "./hub/outside";
 
-export default function init(options: { module_or_path: BufferSource }): Promise<unknown>;
+export default function init(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
 
 export class Hub {
   constructor(options: string, outside: Outside);

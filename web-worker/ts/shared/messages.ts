@@ -3,8 +3,8 @@
 /** What the page gives its hub first; the frame's port travels with it. */
 export interface HubSetup {
   kind: "setup";
-  /** The hub's own module, fetched ahead by the page. */
-  wasm: ArrayBuffer;
+  /** The hub's own module, fetched and compiled ahead by the page. */
+  wasm: WebAssembly.Module;
   options: HubOptions;
 }
 
