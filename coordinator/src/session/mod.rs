@@ -3,6 +3,7 @@
 //! The session decides nothing. It checks the hello, hands every message to the engine, and writes
 //! what the engine tells it: all that waits is written with one flush. A peer that sends what is no
 //! frame, reads too slowly or says nothing at first is told why and closed; nobody else notices.
+mod check;
 mod input;
 
 use crate::auth::Auth;
@@ -209,7 +210,7 @@ async fn exchange(
                 0 => Err(End::Refused(RefusalCode::TooSlow, "it reads too slowly: too many messages wait".into())),
                 _ => write(socket, access, &mut burst).await,
             },
-            came = socket.next() => read(came, socket, engine, session).await,
+            came = socket.next() => read(came, socket, engine, access, session).await,
         };
         if let Err(end) = step {
             return end;
@@ -222,11 +223,13 @@ async fn read(
     mut came: Option<Result<Message, axum::Error>>,
     socket: &mut WebSocket,
     engine: &Engine,
+    access: &WorkerAccess,
     session: SessionId,
 ) -> Result<(), End> {
     for _ in 0..BURST_MAX {
         if let Some(message) = understood(came)? {
             let goodbye = message == FromWorker::Goodbye;
+            let message = check::message(message, &access.blobs).await?;
             engine.tell(session, message).await?;
             if goodbye {
                 return Err(End::Gone);
