@@ -59,7 +59,11 @@ fn summary(report: &sim::Report) -> String {
 fn many(from: u64, seeds: u64) -> bool {
     let (mut broken, mut events, mut attempts, mut accepted, mut took_us) = (Vec::new(), 0, 0, 0, 0);
     for seed in from..from.saturating_add(seeds) {
-        let report = sim::run(seed, false, Sabotage::None);
+        let Ok(report) = std::panic::catch_unwind(|| sim::run(seed, false, Sabotage::None)) else {
+            println!("seed {seed}: PANIC (above)\n  replay: cargo run -p sim -- {seed}");
+            broken.push(seed);
+            continue;
+        };
         (events, took_us) = (events + report.lines, took_us + report.took_us);
         (attempts, accepted) = (attempts + report.attempts, accepted + report.accepted);
         if !report.violations.is_empty() {

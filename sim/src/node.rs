@@ -60,16 +60,13 @@ impl Node {
         Some(at_us.max(self.asleep_until_us))
     }
 
-    /// Whether it executes something for a job since before `since_us`, and could know better: awake and
-    /// connected all the time.
+    /// Whether it executes something for a job, and has been awake and connected since `since_us`, when
+    /// it should have been told to stop. What it began in an older session ends with its lease.
     pub(crate) fn works_for(&self, job: usize, since_us: u64) -> bool {
         let could_know =
             self.conn.is_some() && self.connected_us < since_us && self.asleep_until_us < since_us;
-        could_know
-            && self
-                .slots
-                .values()
-                .any(|slot| job_of(slot.job.id) == job && slot.since_us < since_us)
+        let works = |slot: &Slot| job_of(slot.job.id) == job && slot.since_us > self.connected_us;
+        could_know && self.slots.values().any(works)
     }
 
     /// What it still does, although nothing is to be done.

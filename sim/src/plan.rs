@@ -186,9 +186,9 @@ fn job(c: &mut Chance, end_us: u64) -> JobPlan {
     };
     let items = c.magnitude(1, 6_000);
     let steers = match c.between(0, 6) {
-        0 => vec![(c.between(0, end_us), Person::Cancel)],
+        0 => vec![(c.magnitude(50_000, 16 * SECOND_US), Person::Cancel)],
         1 => {
-            let at_us = c.between(0, end_us);
+            let at_us = c.magnitude(50_000, 16 * SECOND_US);
             vec![
                 (at_us, Person::Pause),
                 (at_us + c.between(1, 30) * SECOND_US, Person::Resume),

@@ -70,7 +70,10 @@ pub(crate) struct Commit<'a> {
 
 impl Store {
     pub(crate) fn new(sabotage: Sabotage) -> Self {
-        Self { sabotage, ..Self::default() }
+        Self {
+            sabotage,
+            ..Self::default()
+        }
     }
 
     /// Makes an operation durable; the answer is for the scheduler, if it still runs.
@@ -102,8 +105,9 @@ impl Store {
             Op::Append { items } => {
                 let stored = self.jobs.get_mut(&at.job)?;
                 if !stored.state.is_over() {
-                    stored.totals.items = items;
-                    stored.totals.items_closed = items == at.plan.items;
+                    // Whoever adds items does it again after a crash, perhaps all at once.
+                    stored.totals.items = stored.totals.items.max(items);
+                    stored.totals.items_closed = stored.totals.items == at.plan.items;
                 }
                 None
             }

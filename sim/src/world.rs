@@ -32,7 +32,9 @@ pub(crate) enum Event {
     Steer(usize, Person),
     /// Somebody looks whether it took.
     SteerCheck(usize, Person),
-    /// A cancelled job must be over, and nobody may work for it any more.
+    /// Nobody may work for a cancelled job any more.
+    StopCheck(usize),
+    /// A cancelled job must be over.
     CancelCheck(usize),
     /// Something goes wrong.
     Fault(Fault),
@@ -59,8 +61,9 @@ pub(crate) enum NodeEvent {
     Person(worker::Person),
 }
 
-/// How long after its cancellation a job may still be in between, and a worker may still work for it:
-/// the bound of the design, and the way there and back for the news.
+/// How long after its cancellation a slot may still work for a job, besides the way of the news.
+const STOP_US_MAX: u64 = 200_000;
+/// How long after its cancellation a job may still be in between, besides the way of the news.
 const CANCEL_US_MAX: u64 = limits::CANCELING_MS_MAX as u64 * 1_000;
 /// After everything is over, connected workers must hold nothing within this time.
 const GRACE_US: u64 = 100 * SECOND_US;
@@ -265,6 +268,7 @@ impl World {
             Event::Append(job, items) => self.append(job, items),
             Event::Steer(job, person) => self.steer(job, person),
             Event::SteerCheck(job, person) => self.steer_check(job, person),
+            Event::StopCheck(job) => self.stop_check(job),
             Event::CancelCheck(job) => self.cancel_check(job),
             Event::Fault(fault) => self.fault(fault),
             Event::Restart => self.restart(),
@@ -327,7 +331,7 @@ impl World {
         }
     }
 
-    /// A cancelled job must be over by now, and nobody who could know may work for it.
+    /// A cancelled job must be over by now.
     fn cancel_check(&mut self, job: usize) {
         let ready_us = self
             .disturbed_us
@@ -342,12 +346,29 @@ impl World {
                 format!("job {job} was cancelled and is not over"),
             );
         }
+    }
+
+    /// Nobody who could know may work for a cancelled job by now. (After a crash the news comes with the
+    /// new coordinator, in its own time.)
+    fn stop_check(&mut self, job: usize) {
+        let cancelled_us = self.cancelled.get(&job).copied().unwrap_or(0);
+        if self.disturbed_us > cancelled_us {
+            return;
+        }
         for node in 0..self.nodes.len() {
-            if self.nodes[node].works_for(job, self.now_us - self.cancel_us_max()) {
+            let reachable = self.nodes[node]
+                .conn
+                .is_some_and(|conn| self.network.conns.contains_key(&conn));
+            if reachable && self.nodes[node].works_for(job, cancelled_us) {
                 let what = format!("worker {node} still works for job {job}, which is cancelled");
                 self.broken(Checker::StoppedMeansStopped, what);
             }
         }
+    }
+
+    /// How long the news of a cancellation may take to stop a slot.
+    pub(crate) fn stop_us_max(&self) -> u64 {
+        STOP_US_MAX + 4 * (self.plan.delay_us.1 + self.plan.commit_us.1)
     }
 
     pub(crate) fn cancel_us_max(&self) -> u64 {
