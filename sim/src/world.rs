@@ -341,7 +341,7 @@ impl World {
             return self.at(due_us, Event::CancelCheck(job));
         }
         if !self.over.contains_key(&job) {
-            return self.broken(
+            self.broken(
                 Checker::CancelBounded,
                 format!("job {job} was cancelled and is not over"),
             );
