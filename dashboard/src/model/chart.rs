@@ -3,9 +3,9 @@ use super::format;
 use protocol::api::Sample;
 
 /// Width of the drawing, in user units.
-pub const WIDTH: f64 = 720.0;
+pub const WIDTH: f64 = 960.0;
 /// Height of the drawing, in user units.
-pub const HEIGHT: f64 = 180.0;
+pub const HEIGHT: f64 = 170.0;
 /// Seconds that the chart spans.
 pub const SPAN_S: u64 = 300;
 /// Seconds of one row of the table beside the chart.
@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn the_newest_second_is_at_the_right_edge_and_the_most_is_inside() {
         let chart = chart(&samples(&[0, 80, 40]));
-        assert_eq!(chart.line, "M715.2 180.0L717.6 0.0L720.0 90.0");
-        assert!(chart.area.ends_with("L720.0 180L715.2 180Z"));
+        assert_eq!(chart.line, "M953.6 170.0L956.8 0.0L960.0 85.0");
+        assert!(chart.area.ends_with("L960.0 170L953.6 170Z"));
         assert_eq!(chart.rules[2], (0.0, "80".into()));
         assert!(
             chart

@@ -13,7 +13,7 @@ pub fn line(spec: &JobSpec, file: Option<&str>) -> String {
     }
     words.push(spec.entry.clone());
     for (name, value) in spec.params.as_object().into_iter().flatten() {
-        words.extend(["--param".into(), quote(&format!("{name}={}", plain(value)))]);
+        words.extend(["--param".into(), quote(&format!("{name}={}", param(value)))]);
     }
     words.extend(options(spec));
     words.extend(input(&spec.input, file));
@@ -54,20 +54,28 @@ fn input(input: &InputSpec, file: Option<&str>) -> Vec<String> {
             vec![format!("--range={}:{}{step}", range.start, range.end)]
         }
         InputSpec::Items(items) => listed(items),
-        InputSpec::Blob(_) | InputSpec::Open(_) => vec!["--file".into(), quote(file.unwrap_or("items.txt"))],
+        InputSpec::Blob(_) | InputSpec::Open(_) => vec!["--lines".into(), quote(file.unwrap_or("items.txt"))],
     }
 }
 
 fn listed(items: &[Value]) -> Vec<String> {
     let words: Vec<String> = items.iter().map(|item| quote(&plain(item))).collect();
     if words.iter().map(String::len).sum::<usize>() > LISTED_CHARS_MAX {
-        return vec!["--file".into(), "items.txt".into()];
+        return vec!["--lines".into(), "items.txt".into()];
     }
     // Behind `--` nothing looks like an option, not even a negative number.
     if words.iter().any(|word| word.starts_with('-')) {
         [vec!["--".into()], words].concat()
     } else {
         words
+    }
+}
+
+/// A value of `--param`: text that looks like JSON is written as JSON, or it would be read as that.
+fn param(value: &Value) -> String {
+    match value {
+        Value::String(text) if serde_json::from_str::<Value>(text).is_ok() => value.to_string(),
+        other => plain(other),
     }
 }
 
@@ -124,11 +132,21 @@ mod tests {
     }
 
     #[test]
+    fn text_that_looks_like_a_number_stays_text() {
+        let mut spec = JobSpec::new("rust-core", "align", range(0, 1, 1));
+        spec.params = json!({"name": "12"});
+        assert_eq!(
+            line(&spec, None),
+            "elytra run align --param 'name=\"12\"' --range=0:1"
+        );
+    }
+
+    #[test]
     fn negative_items_and_long_lists() {
         let few = JobSpec::new("rust-core", "null", InputSpec::Items(vec![json!(-3), json!(4)]));
         assert_eq!(line(&few, None), "elytra run null -- -3 4");
         let many = JobSpec::new("rust-core", "null", InputSpec::Items(vec![json!(1_000_000); 100]));
-        assert_eq!(line(&many, None), "elytra run null --file items.txt");
+        assert_eq!(line(&many, None), "elytra run null --lines items.txt");
         assert_eq!(
             line(&JobSpec::new("rust-core", "null", range(-5, 5, 2)), None),
             "elytra run null --range=-5:5:2"

@@ -5,6 +5,7 @@ pub mod contribute;
 pub mod escape;
 pub mod form;
 pub mod format;
+pub mod gallery;
 pub mod input;
 pub mod lines;
 pub mod live;

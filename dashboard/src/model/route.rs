@@ -50,7 +50,7 @@ impl Route {
     pub fn parse(path: &str, query: &str) -> Route {
         let mut parts = path.split('/').filter(|part| !part.is_empty());
         match (parts.next(), parts.next(), parts.next()) {
-            (None, ..) | (Some("index.html"), None, _) => Route::Overview,
+            (None, ..) | (Some("overview" | "index.html"), None, _) => Route::Overview,
             (Some("contribute"), None, _) => Route::Contribute,
             (Some("jobs"), None, _) => Route::Jobs(value_of(query, "state").and_then(state_named)),
             (Some("jobs"), Some(id), None) => id.parse().map_or(Route::Missing, Route::Job),

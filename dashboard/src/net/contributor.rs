@@ -2,6 +2,7 @@
 //! through the dashboard changes nothing. The module is only fetched here; nothing runs before Start.
 use super::storage;
 use crate::model::contribute::Status;
+use crate::model::gallery::{Gallery, Tile};
 use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -44,24 +45,13 @@ thread_local! {
     static TAB: RefCell<Option<Tab>> = const { RefCell::new(None) };
 }
 
-/// One tile of a picture that this tab computed.
-#[derive(Clone, Debug)]
-pub struct Tile {
-    /// The job it belongs to.
-    pub job: String,
-    /// Which item.
-    pub item: u64,
-    /// The output.
-    pub data: Vec<u8>,
-}
-
 /// This tab as a worker.
 #[derive(Clone, Copy)]
 pub struct Contributor {
     /// How it stands.
     pub status: RwSignal<Status>,
-    /// The latest tile.
-    pub tile: RwSignal<Option<Tile>>,
+    /// The picture it works on.
+    pub gallery: RwSignal<Gallery>,
     /// Why it cannot be used, when it cannot.
     pub problem: RwSignal<Option<String>>,
     /// Whether the module is there.
@@ -78,7 +68,7 @@ impl Contributor {
     pub fn new() -> Contributor {
         Contributor {
             status: RwSignal::new(Status::default()),
-            tile: RwSignal::new(None),
+            gallery: RwSignal::new(Gallery::default()),
             problem: RwSignal::new(None),
             ready: RwSignal::new(false),
         }
@@ -107,10 +97,10 @@ impl Contributor {
                 .and_then(|json| json.as_string());
             if let Some(status) = json.and_then(|json| serde_json::from_str(&json).ok()) {
                 self.status.set(status);
+                self.take(None);
             }
         });
-        let on_tile =
-            Closure::<dyn FnMut(JsValue)>::new(move |tile: JsValue| self.tile.set(read_tile(&tile)));
+        let on_tile = Closure::<dyn FnMut(JsValue)>::new(move |tile: JsValue| self.take(read_tile(&tile)));
         tab.on_status(on_status.as_ref().unchecked_ref());
         tab.on_tile(on_tile.as_ref().unchecked_ref());
         // The callbacks live as long as the page, as the handle does.
@@ -119,6 +109,11 @@ impl Contributor {
         TAB.set(Some(tab));
         self.problem.set(None);
         self.ready.set(true);
+    }
+
+    fn take(self, tile: Option<Tile>) {
+        let jobs = self.status.with_untracked(|status| status.jobs.clone());
+        self.gallery.update(|gallery| gallery.take(tile, &jobs));
     }
 
     /// Lends this tab, or goes on after a pause. Only ever called by a click.

@@ -1,5 +1,6 @@
 //! Keeps [`Live`] up to date: events by a stream; where the stream breaks, by reading afresh until it is back.
 use super::http::{self, Trouble};
+use super::poll::gone;
 use super::stream::ByteStream;
 use super::timer;
 use crate::model::live::{Live, Then};
@@ -12,6 +13,8 @@ use protocol::api::{Event, JobPage, Overview, WorkerList};
 const SILENCE_MS_MAX: u64 = 20_000;
 /// Pauses between attempts to get the stream back; the last one is repeated.
 const RETRY_MS: [i32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
+/// How often a page that is shown reads what is in no event.
+const FRESH_MS: i32 = 3_000;
 /// How many of the newest jobs are read at the start.
 const JOBS_READ: u32 = 100;
 
@@ -126,6 +129,24 @@ impl Feed {
         then
     }
 
+    /// Reads the workers again and again while the calling page is shown: their counters are in no event.
+    pub fn keep_workers_fresh(self) {
+        while_shown(async move || {
+            if let Ok(list) = http::get::<WorkerList>("/workers").await {
+                self.live.update(|live| live.put_workers(list.workers));
+            }
+        });
+    }
+
+    /// Reads the overview again and again while the calling page is shown: problems are in no event.
+    pub fn keep_overview_fresh(self) {
+        while_shown(async move || {
+            if let Ok(overview) = http::get::<Overview>("/overview").await {
+                self.live.update(|live| live.overview = Some(overview));
+            }
+        });
+    }
+
     /// Reads overview, newest jobs and workers.
     pub async fn read_all(self) -> Result<(), Trouble> {
         let overview: Overview = http::get("/overview").await?;
@@ -138,4 +159,17 @@ impl Feed {
         });
         Ok(())
     }
+}
+
+/// Calls `read` every [`FRESH_MS`] until the calling component is gone; not while nobody looks.
+fn while_shown(read: impl AsyncFn() + 'static) {
+    let gone = gone();
+    spawn_local(async move {
+        while !gone() {
+            if !document().hidden() {
+                read().await;
+            }
+            timer::sleep(FRESH_MS).await;
+        }
+    });
 }

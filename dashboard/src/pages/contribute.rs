@@ -2,7 +2,7 @@
 use super::jobs::title;
 use crate::model::contribute::{State, Status};
 use crate::model::format;
-use crate::model::palette::Palette;
+use crate::model::gallery::Gallery;
 use crate::model::picture::Layout;
 use crate::model::words::Tone;
 use crate::net::contributor::{Contributor as Handle, contributor, cores};
@@ -185,45 +185,47 @@ fn known_title(id: &str) -> Option<String> {
     feed().live.with_untracked(|live| live.jobs.get(&id).map(title))
 }
 
-/// The picture that this tab's tiles belong to: the first job that has one.
+/// The picture that this tab's tiles belong to. It stays when its job is over, until another one begins.
 #[component]
 fn LivePicture() -> impl IntoView {
-    let pictured = status(|status| {
-        let job = status.jobs.iter().find(|job| job.picture)?;
-        Some((job.id.clone(), Layout::of_params(&job.params)?))
-    });
-    // The last picture stays when its job is over, until there is another one.
-    let shown = Memo::new(move |before: Option<&Option<(String, Layout)>>| {
-        pictured.get().or_else(|| before.cloned().flatten())
-    });
+    let gallery = contributor().gallery;
+    let shown = Memo::new(move |_| gallery.with(Gallery::shown));
     move || shown.get().map(|(job, layout)| view! { <Tiles job layout/> })
 }
 
 #[component]
 fn Tiles(job: String, layout: Layout) -> impl IntoView {
-    let tile = contributor().tile;
+    let gallery = contributor().gallery;
     let canvas = NodeRef::<Canvas>::new();
-    let painted = RwSignal::new(0u64);
-    let palette = Palette::default();
-    let of_job = job.clone();
-    Effect::new(move |_| {
-        tile.with(|tile| {
-            let tile = tile.as_ref().filter(|tile| tile.job == of_job);
-            let patch = tile.and_then(|tile| layout.patch(tile.item, &tile.data, &palette));
-            if patch.is_some_and(|patch| paint(canvas, &patch)) {
-                painted.update(|painted| *painted += 1);
+    Effect::new(move |before: Option<bool>| {
+        gallery.track();
+        let is_there = canvas.get().is_some();
+        if is_there {
+            let is_new = before != Some(true);
+            let fresh = gallery
+                .try_update_untracked(|gallery| gallery.fresh(is_new))
+                .unwrap_or_default();
+            for patch in &fresh {
+                paint(canvas, patch);
             }
-        });
+        }
+        is_there
     });
     let (width, height) = layout.canvas();
-    let label = move || format!("Tiles that this tab computed: {}", painted.get());
+    let tiles = Memo::new(move |_| gallery.with(Gallery::tiles));
+    let label = move || {
+        format!(
+            "The picture that this tab works on, {} of it painted here",
+            format::count_of(tiles.get(), "tile", "tiles")
+        )
+    };
     view! {
         <section aria-labelledby="tiles">
             <h2 id="tiles">"What your tab draws"</h2>
             <figure class="picture">
                 <canvas node_ref=canvas width=width height=height role="img" aria-label=label></canvas>
                 <figcaption>
-                    {move || format!("{} from this tab · ", format::count_of(painted.get(), "tile", "tiles"))}
+                    {move || format!("{} computed by this tab · ", format::count_of(tiles.get(), "tile", "tiles"))}
                     <a href=format!("/jobs/{job}")>"the whole picture"</a>
                 </figcaption>
             </figure>

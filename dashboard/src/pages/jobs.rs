@@ -10,7 +10,7 @@ use crate::net::http::{self, Trouble};
 use crate::ui::badge::StateBadge;
 use crate::ui::meter::Progress;
 use crate::ui::nav::nav;
-use crate::ui::notice::{Skeleton, TroubleNotice};
+use crate::ui::notice::{TroubleNotice, Waiting};
 use crate::ui::time::Ago;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -36,8 +36,8 @@ pub fn Jobs(
         <h1>"Jobs"</h1>
         <Access/>
         <StateFilter state/>
-        {move || older.trouble.get().map(|trouble| view! { <TroubleNotice trouble title="The jobs could not be read"/> })}
-        <Show when=read fallback=|| view! { <Skeleton lines=5/> }>
+        {move || older.trouble.get().filter(|trouble| !trouble.wants_token()).map(|trouble| view! { <TroubleNotice trouble title="The jobs could not be read"/> })}
+        <Show when=read fallback=|| view! { <Waiting lines=5/> }>
             <JobsTable jobs/>
         </Show>
         <Show when=move || older.next.with(Option::is_some)>

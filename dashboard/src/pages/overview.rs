@@ -5,7 +5,7 @@ use crate::model::format;
 use crate::model::words::Tone;
 use crate::net::feed::{Link, feed};
 use crate::ui::chart::ThroughputChart;
-use crate::ui::notice::{Notice, Skeleton};
+use crate::ui::notice::{Notice, Waiting};
 use crate::ui::stat::Stat;
 use leptos::prelude::*;
 use protocol::api::Overview as Standing;
@@ -17,6 +17,7 @@ const JOBS_SHOWN: usize = 5;
 /// The page.
 #[component]
 pub fn Overview() -> impl IntoView {
+    feed().keep_overview_fresh();
     let live = feed().live;
     let known = Memo::new(move |_| live.with(|live| live.overview.is_some()));
     let latest = Signal::derive(move || latest_jobs(live));
@@ -24,7 +25,7 @@ pub fn Overview() -> impl IntoView {
         <h1>"Overview"</h1>
         <Access/>
         <StoreProblem/>
-        <Show when=move || known.get() fallback=|| view! { <Skeleton lines=6/> }>
+        <Show when=move || known.get() fallback=|| view! { <Waiting lines=6/> }>
             <Nobody/>
             <Numbers/>
             <section aria-labelledby="throughput">

@@ -5,7 +5,7 @@ use crate::model::words::{self, Tone};
 use crate::net::feed::feed;
 use crate::ui::badge::Badge;
 use crate::ui::explain::Explain;
-use crate::ui::notice::Skeleton;
+use crate::ui::notice::Waiting;
 use crate::ui::time::Ago;
 use leptos::prelude::*;
 use protocol::api::{Speed, Worker};
@@ -14,6 +14,7 @@ use protocol::ids::WorkerId;
 /// The page.
 #[component]
 pub fn Workers() -> impl IntoView {
+    feed().keep_workers_fresh();
     let live = feed().live;
     let workers = Memo::new(move |_| live.with(crate::model::live::Live::workers_in_order));
     let read = Memo::new(move |_| live.with(|live| live.workers_read));
@@ -21,7 +22,7 @@ pub fn Workers() -> impl IntoView {
     view! {
         <h1>"Workers"</h1>
         <Access/>
-        <Show when=move || read.get() fallback=|| view! { <Skeleton lines=5/> }>
+        <Show when=move || read.get() fallback=|| view! { <Waiting lines=5/> }>
             <p>{summary}</p>
             <Show when=move || workers.with(|workers| !workers.is_empty()) fallback=|| view! { <NoWorkers/> }>
                 <ul class="workers">
@@ -132,8 +133,8 @@ fn Speeds(id: WorkerId) -> impl IntoView {
     view! {
         <Show when=move || speeds.with(|speeds| !speeds.is_empty())>
             <table class="speeds">
-                <caption>"Measured speed, per slot"</caption>
-                <thead><tr><th scope="col">"Entry"</th><th scope="col">"Items/s"</th><th scope="col">"Against the median"</th></tr></thead>
+                <caption>"Measured speed of a slot; 1 × is the median"</caption>
+                <thead><tr><th scope="col">"Entry"</th><th scope="col">"Items/s"</th><th scope="col">"Score"</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table>
         </Show>

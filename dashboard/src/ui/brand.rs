@@ -18,11 +18,17 @@ pub fn Brand() -> impl IntoView {
 pub fn Wings() -> impl IntoView {
     let status = contributor().status;
     view! {
-        <svg class="wings" class:open=move || status.with(|status| status.is_on()) viewBox="0 0 48 48" aria-hidden="true" focusable="false">
-            <ellipse class="core" cx="24" cy="27" rx="6" ry="15"/>
-            <path class="wing left" d="M24 12C14 12 8 20 8 29c0 7 5 13 15 13 .6 0 1-.4 1-1z"/>
-            <path class="wing right" d="M24 12c10 0 16 8 16 17 0 7-5 13-15 13-.6 0-1-.4-1-1z"/>
-            <path class="head" d="M17 12a7 6 0 0 1 14 0z"/>
+        <svg
+            class="wings"
+            class:open=move || status.with(|status| status.is_on())
+            viewBox="0 0 64 64"
+            aria-hidden="true"
+            focusable="false"
+        >
+            <ellipse class="core" cx="32" cy="33" rx="7" ry="20"/>
+            <path class="wing left" d="M31.2 10C15 12 8 28 10 42c1 7 6 12 12 12 7 0 9.2-8 9.2-18z"/>
+            <path class="wing right" d="M32.8 10c16.2 2 23.2 18 21.2 32-1 7-6 12-12 12-7 0-9.2-8-9.2-18z"/>
+            <circle class="head" cx="32" cy="9" r="5"/>
         </svg>
     }
 }

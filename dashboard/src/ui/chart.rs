@@ -4,9 +4,6 @@ use crate::model::format;
 use leptos::prelude::*;
 use protocol::api::Sample;
 
-/// Room for labels at the left and below, in user units.
-const MARGIN: f64 = 44.0;
-
 /// Items a second over the last five minutes.
 #[component]
 pub fn ThroughputChart(
@@ -15,34 +12,39 @@ pub fn ThroughputChart(
     samples: Signal<Vec<Sample>>,
 ) -> impl IntoView {
     let drawn = Memo::new(move |_| samples.with(|samples| chart::chart(samples)));
-    let view_box = format!("{} -12 {} {}", -MARGIN, WIDTH + MARGIN + 12.0, HEIGHT + 36.0);
-    let rules = move || {
+    let lines = move || drawn.get().rules.into_iter().map(|(y, _)| rule(y)).collect_view();
+    let failures = move || drawn.get().failures.into_iter().map(failure).collect_view();
+    let rates = move || {
         drawn
             .get()
             .rules
             .into_iter()
-            .map(|(y, label)| rule(y, label))
+            .map(|(y, text)| label("top", y / HEIGHT, text))
             .collect_view()
     };
-    let marks = move || {
+    let times = move || {
         drawn
             .get()
             .marks
             .into_iter()
-            .map(|(x, label)| mark(x, label))
+            .map(|(x, text)| label("left", x / WIDTH, text))
             .collect_view()
     };
-    let failures = move || drawn.get().failures.into_iter().map(failure).collect_view();
     view! {
         <figure class="chart">
             <figcaption>{move || drawn.get().summary}</figcaption>
-            <svg viewBox=view_box role="img" aria-label="Items a second over the last five minutes">
-                {rules}
-                {marks}
-                <path class="area" d=move || drawn.get().area/>
-                <path class="line" d=move || drawn.get().line/>
-                {failures}
-            </svg>
+            <div class="plot">
+                <div class="rates" aria-hidden="true">{rates}</div>
+                // Stretched to its place: labels are text beside it, so that they keep their size.
+                <svg viewBox=format!("0 0 {WIDTH} {HEIGHT}") preserveAspectRatio="none" role="img"
+                    aria-label="Items a second over the last five minutes">
+                    {lines}
+                    <path class="area" d=move || drawn.get().area/>
+                    <path class="line" d=move || drawn.get().line/>
+                    {failures}
+                </svg>
+                <div class="times" aria-hidden="true">{times}</div>
+            </div>
             <details>
                 <summary>"The same as a table"</summary>
                 <ThroughputTable samples/>
@@ -51,27 +53,19 @@ pub fn ThroughputChart(
     }
 }
 
-fn rule(y: f64, label: String) -> impl IntoView {
+fn rule(y: f64) -> impl IntoView {
     let y = format!("{y:.1}");
-    view! {
-        <line class="rule" x1="0" x2=WIDTH.to_string() y1=y.clone() y2=y.clone()/>
-        <text x="-8" y=y dy="0.32em" text-anchor="end">{label}</text>
-    }
+    view! { <line class="rule" x1="0" x2=WIDTH.to_string() y1=y.clone() y2=y/> }
 }
 
-fn mark(x: f64, label: String) -> impl IntoView {
-    let anchor = if x >= WIDTH {
-        "end"
-    } else if x <= 0.0 {
-        "start"
-    } else {
-        "middle"
-    };
-    view! { <text x=format!("{x:.1}") y=format!("{:.1}", HEIGHT + 18.0) text-anchor=anchor>{label}</text> }
-}
-
+/// A second in which attempts failed: a short stroke that stands on the axis.
 fn failure(x: f64) -> impl IntoView {
-    view! { <circle class="failure" cx=format!("{x:.1}") cy=HEIGHT.to_string() r="3"/> }
+    let x = format!("{x:.1}");
+    view! { <line class="failure" x1=x.clone() x2=x y1=HEIGHT.to_string() y2=(HEIGHT * 0.88).to_string()/> }
+}
+
+fn label(side: &'static str, share: f64, text: String) -> impl IntoView {
+    view! { <span style=format!("{side}: {:.2}%", share * 100.0)>{text}</span> }
 }
 
 #[component]

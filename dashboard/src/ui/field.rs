@@ -29,7 +29,7 @@ pub fn ParamField(
             }
         }
     };
-    let label = field.name.replace('_', " ");
+    let label = capitalised(&field.name.replace('_', " "));
     let about = help_text(&field);
     view! {
         <div class="field">
@@ -57,7 +57,7 @@ fn help_text(field: &Field) -> String {
     let about = field.about.trim_end_matches('.');
     let wanted = match field.kind {
         FieldKind::Choice | FieldKind::Boolean | FieldKind::Text => String::new(),
-        _ => capitalised(&field.wanted()),
+        _ => capitalised(&wanted(field)),
     };
     let default = field
         .default
@@ -76,6 +76,18 @@ fn help_text(field: &Field) -> String {
         .map(|part| format!("{part}."))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// What fits, as the description says it, but with very small and large bounds in scientific notation.
+fn wanted(field: &Field) -> String {
+    let mut text = field.wanted();
+    for bound in [field.min, field.max].into_iter().flatten() {
+        let plain = bound.to_string();
+        if plain.len() > 9 {
+            text = text.replace(&plain, &format!("{bound:e}"));
+        }
+    }
+    text
 }
 
 fn capitalised(text: &str) -> String {

@@ -19,7 +19,7 @@ fn word(link: Link) -> &'static str {
         Link::Live => "Live",
         Link::Polling => "Refreshing",
         Link::Lost => "Reconnecting",
-        Link::Denied => "No access",
+        Link::Denied => "No token",
     }
 }
 
@@ -28,7 +28,7 @@ fn class(link: Link) -> &'static str {
         Link::Live => "tone-good",
         Link::Connecting | Link::Polling => "tone-active",
         Link::Lost => "tone-warn",
-        Link::Denied => "tone-bad",
+        Link::Denied => "tone-plain",
     }
 }
 
@@ -38,6 +38,6 @@ fn explanation(link: Link) -> &'static str {
         Link::Live => "What you see is up to date",
         Link::Polling => "The event stream is not available; this page asks again every few seconds",
         Link::Lost => "The coordinator cannot be reached; what you see may be old",
-        Link::Denied => "The coordinator wants a token; enter one under Settings",
+        Link::Denied => "To see jobs and workers, enter a token under Settings",
     }
 }

@@ -1,5 +1,6 @@
 //! Something that has to be said in a box: a problem with what to do, an empty list with what comes next.
 use crate::model::words::Tone;
+use crate::net::feed::{Link, feed};
 use crate::net::http::Trouble;
 use leptos::prelude::*;
 
@@ -52,4 +53,14 @@ pub fn Skeleton(
         .map(|_| view! { <span class="skeleton-line"></span> })
         .collect_view();
     view! { <div class="skeleton" role="status"><span class="unseen">"Loading"</span>{lines}</div> }
+}
+
+/// Grey lines while the feed is on its way; nothing where it will not come, because that is said elsewhere.
+#[component]
+pub fn Waiting(
+    /// How many lines.
+    lines: usize,
+) -> impl IntoView {
+    let link = feed().link;
+    view! { <Show when=move || link.get() != Link::Denied><Skeleton lines/></Show> }
 }

@@ -41,7 +41,7 @@ pub fn ThemeButton() -> impl IntoView {
         <button class="quiet" type="button" aria-label=move || format!("Appearance: {}", now().2)
             on:click=move |_| theme.set(now().1)>
             <span class="half-moon" aria-hidden="true"></span>
-            <span aria-hidden="true">{move || now().2}</span>
+            <span class="word" aria-hidden="true">{move || now().2}</span>
         </button>
     }
 }
