@@ -67,11 +67,26 @@ pub(crate) fn merge(stored: StoredJob, live: Option<LiveJob>) -> Job {
     if let Some(live) = live.filter(|_| !state.is_over()) {
         job.state = live.state;
         job.reason = live.reason.or(job.reason);
-        job.counts = live.counts;
+        job.counts = newer(job.counts, live.counts);
         job.items_per_second = live.items_per_second;
         job.remaining_ms = live.remaining_ms;
     }
     job
+}
+
+/// The counts in memory, unless the store is ahead of them: on a shared store others settle shards too.
+fn newer(stored: JobCounts, live: JobCounts) -> JobCounts {
+    let settled = |counts: &JobCounts| counts.accepted + counts.failed + counts.skipped;
+    if settled(&stored) <= settled(&live) {
+        return live;
+    }
+    JobCounts {
+        pending: stored.pending.saturating_sub(live.leased + live.verifying),
+        leased: live.leased,
+        verifying: live.verifying,
+        attempts: live.attempts.max(stored.attempts),
+        ..stored
+    }
 }
 
 fn stored_counts(job: &StoredJob) -> JobCounts {

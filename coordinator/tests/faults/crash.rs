@@ -1,11 +1,10 @@
 //! `kill -9` of a coordinator on the embedded store, at any moment.
-use crate::checker::{History, Shown, check};
-use crate::site::{Site, until};
+use crate::chance::Chance;
+use crate::checker::{Shown, check};
+use crate::site::{Site, history, until_accepted};
 use crate::worker::{Crew, Manner};
-use protocol::api::Job;
-use protocol::ids::JobId;
 use protocol::job::JobState;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 const KILLS: usize = 20;
 const SHARDS: u64 = 400_000;
@@ -17,31 +16,6 @@ const STORED: u64 = 1_000_000;
 /// Other tests run beside this one, so the best of some starts counts.
 const STARTS: usize = 3;
 
-/// Chance from a seed (splitmix64), so that a failure can be played again.
-struct Chance(u64);
-
-impl Chance {
-    /// From `ELYTRA_SEED`, or from the clock; printed.
-    fn new() -> Self {
-        let clock = || {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-            u64::from(since.subsec_nanos())
-        };
-        let given = std::env::var("ELYTRA_SEED").ok();
-        let seed = given.map_or_else(clock, |text| text.parse().unwrap());
-        println!("ELYTRA_SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
-
 /// When to kill: so many shards accepted, and so long after that. Enough is left for the last kill to come
 /// while there is work.
 fn moments(chance: &mut Chance) -> Vec<(u64, Duration)> {
@@ -51,11 +25,6 @@ fn moments(chance: &mut Chance) -> Vec<(u64, Duration)> {
     moments
         .map(|accepted| (accepted, Duration::from_micros(chance.below(20_000))))
         .collect()
-}
-
-async fn until_accepted(site: &Site, id: JobId, wanted: u64) -> Job {
-    let enough = || async { site.try_job(id).await.filter(|job| job.counts.accepted >= wanted) };
-    until("enough shards are accepted", enough).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,19 +75,6 @@ async fn twenty_kills_lose_nothing_and_count_nothing_twice() {
     let history = history(&site, id, kills).await;
     assert_eq!(check(&history), Ok(()));
     site.assert_no_panic();
-}
-
-async fn history(site: &Site, id: JobId, kills: Vec<Shown>) -> History {
-    let counts = site.job(id).await.counts;
-    History {
-        items: counts.items,
-        shards: counts.shards,
-        accepted: counts.accepted,
-        items_accepted: counts.items_accepted,
-        ordered: site.results(id, "index").await,
-        completed: site.results(id, "completed").await,
-        kills,
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,10 +1,14 @@
 //! What goes wrong, for real: processes are killed, frames are wrong, the disk is full, Redis is away.
 //!
 //! The coordinator runs as a process of its own, so that it can be killed and its memory can be measured.
+mod chance;
 mod checker;
 mod crash;
 mod disk;
 mod frames;
 mod process;
+mod redis;
+#[path = "../store_contract/server.rs"]
+mod server;
 mod site;
 mod worker;

@@ -1,4 +1,5 @@
 //! A place where a coordinator process runs: its folder, its port, its token, and callers of its API.
+use crate::checker::{History, Shown};
 use crate::process::{Process, free_port};
 use coordinator::config::Settings;
 use coordinator::{auth, open_store};
@@ -158,15 +159,20 @@ impl Site {
         self.process.as_mut().unwrap()
     }
 
+    /// Everything that coordinators wrote here.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap()
+    }
+
     /// Fails when any coordinator here panicked.
     pub(crate) fn assert_no_panic(&self) {
-        let log = std::fs::read_to_string(self.log_path()).unwrap();
+        let log = self.log();
         assert!(!log.contains("panicked"), "{log}");
     }
 
     /// Fails when one of these texts is in the log.
     pub(crate) fn assert_never_logged(&self, secrets: &[&str]) {
-        let log = std::fs::read_to_string(self.log_path()).unwrap();
+        let log = self.log();
         assert!(!secrets.iter().any(|secret| log.contains(secret)), "{log}");
     }
 
@@ -278,5 +284,25 @@ impl Site {
             }
             cursor = Some(page.cursor);
         }
+    }
+}
+
+/// Waits until so many shards of a job are accepted.
+pub(crate) async fn until_accepted(site: &Site, id: JobId, wanted: u64) -> Job {
+    let enough = || async { site.try_job(id).await.filter(|job| job.counts.accepted >= wanted) };
+    until("enough shards are accepted", enough).await
+}
+
+/// Everything the API tells of a job over whole numbers that is over.
+pub(crate) async fn history(site: &Site, id: JobId, kills: Vec<Shown>) -> History {
+    let counts = site.job(id).await.counts;
+    History {
+        items: counts.items,
+        shards: counts.shards,
+        accepted: counts.accepted,
+        items_accepted: counts.items_accepted,
+        ordered: site.results(id, "index").await,
+        completed: site.results(id, "completed").await,
+        kills,
     }
 }

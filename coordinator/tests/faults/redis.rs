@@ -1,0 +1,186 @@
+//! Coordinators on one Redis: one of them is killed, Redis is killed, Redis is not there.
+use crate::chance::Chance;
+use crate::checker::{Shown, check};
+use crate::server::RedisServer;
+use crate::site::{Site, admin_token, history, until, until_accepted};
+use crate::worker::{Crew, Manner};
+use coordinator::config::{Settings, StoreKind};
+use protocol::job::JobState;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const SHARDS: u64 = 400_000;
+/// Most times that Redis is killed under load, and fewest: it may be that the work ends before.
+const KILLS_MAX: usize = 6;
+const KILLS_MIN: usize = 2;
+/// Shards accepted between two of them, at most (and what is accepted before the next look).
+const STEP: u64 = SHARDS / 16;
+/// Small windows, so that there is work for all of them.
+const SLOW: Manner = Manner {
+    window: 64,
+    run_max: 16,
+    output_bytes: 0,
+};
+/// How long a coordinator that cannot start may take to say so.
+const GIVE_UP_MAX: Duration = Duration::from_secs(20);
+
+/// What coordinators share: Redis, a folder for blobs, a token.
+struct Shared {
+    server: RedisServer,
+    blobs: TempDir,
+    token: String,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let server = RedisServer::durable();
+        let token = admin_token(&Settings {
+            store: StoreKind::Redis,
+            redis_url: server.url(),
+            ..Settings::default()
+        });
+        Self {
+            server,
+            blobs: TempDir::new().unwrap(),
+            token,
+        }
+    }
+
+    async fn site(&self) -> Site {
+        let blobs = self.blobs.path().to_str().unwrap();
+        let mut site = Site::new(&flags(&self.server.url(), blobs), self.token.clone());
+        site.restart().await;
+        site
+    }
+}
+
+fn flags<'a>(url: &'a str, blobs: &'a str) -> [&'a str; 6] {
+    ["--store", "redis", "--redis-url", url, "--blob-dir", blobs]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_work_of_a_killed_coordinator_passes_to_the_other() {
+    let mut chance = Chance::new();
+    let shared = Shared::new();
+    let (mut killed, other) = (shared.site().await, shared.site().await);
+    let id = killed.submit(SHARDS).await;
+    let crews = [
+        Crew::new(killed.address, 1, 2, Manner::default()),
+        Crew::new(other.address, 11, 2, Manner::default()),
+    ];
+    crews.iter().for_each(Crew::open);
+    for site in [&killed, &other] {
+        // Both take part before one of them ends.
+        let works = || async { (site.get("/overview").await["accepted"].as_u64()? > 0).then_some(()) };
+        until("each coordinator takes part", works).await;
+    }
+    until_accepted(&killed, id, chance.below(SHARDS / 2)).await;
+    let page = killed.page(id, "completed", None, 1_000).await;
+    let accepted_before = killed.job(id).await.counts.accepted;
+    killed.kill();
+    let job = other.job(id).await;
+    assert!(!job.state.is_over(), "killed under load");
+    let shown = Shown {
+        accepted_before,
+        accepted_after: job.counts.accepted,
+        results_before: page.items,
+        results_after: other.page(id, "completed", None, 1_000).await.items,
+    };
+    println!(
+        "killed with {accepted_before} accepted; {} are stored",
+        shown.accepted_after
+    );
+    assert_eq!(other.until_over(id).await.state, JobState::Succeeded);
+    assert_eq!(check(&history(&other, id, vec![shown]).await), Ok(()));
+    killed.assert_no_panic();
+    other.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_goes_away_and_comes_back() {
+    let mut chance = Chance::new();
+    let mut shared = Shared::new();
+    let site = shared.site().await;
+    let id = site.submit(SHARDS).await;
+    let body = site.job_body(json!({"range": {"end": 5}})).await;
+    let crew = Crew::new(site.address, 1, 4, SLOW);
+    crew.open();
+    let mut kills = Vec::new();
+    let mut accepted = 0;
+    while kills.len() < KILLS_MAX {
+        let wanted = accepted + 1 + chance.below(STEP);
+        if until_accepted(&site, id, wanted.min(SHARDS))
+            .await
+            .state
+            .is_over()
+        {
+            break;
+        }
+        let before = site.page(id, "completed", None, 1_000).await.items;
+        let accepted_before = site.job(id).await.counts.accepted;
+        shared.server.kill();
+        // The next commit fails, and then it is said.
+        let problem = until("the problem is said", || site.unready()).await;
+        assert!(
+            problem["detail"].as_str().unwrap().contains("Redis at 127.0.0.1"),
+            "{problem}"
+        );
+        let request = site.api(Method::POST, "/jobs").json(&body).send().await.unwrap();
+        assert_eq!(request.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let refused = request.text().await.unwrap();
+        assert!(refused.contains("Redis at 127.0.0.1"), "{refused}");
+        let overview = site.get("/overview").await.to_string();
+        assert!(overview.contains("Redis at 127.0.0.1"), "{overview}");
+        shared.server.start_again();
+        let restored = until("it goes on", || site.try_job(id)).await;
+        accepted = restored.counts.accepted;
+        kills.push(Shown {
+            accepted_before,
+            accepted_after: accepted,
+            results_before: before,
+            results_after: site.page(id, "completed", None, 1_000).await.items,
+        });
+        println!("Redis killed with {accepted_before} accepted; {accepted} are stored");
+    }
+    assert!(
+        kills.len() >= KILLS_MIN,
+        "the work ended after {} kills",
+        kills.len()
+    );
+    assert_eq!(site.until_over(id).await.state, JobState::Succeeded);
+    assert!(site.is_ready().await);
+    assert_eq!(check(&history(&site, id, kills).await), Ok(()));
+    site.assert_no_panic();
+}
+
+/// What a coordinator says that does not start.
+fn last_words(url: &str) -> String {
+    let mut site = Site::new(&flags(url, "blobs"), String::new());
+    let mut command = site.command();
+    site.spawn(&mut command);
+    let status = site.process().ended(GIVE_UP_MAX).expect("it gives up");
+    assert!(!status.success());
+    site.assert_no_panic();
+    site.log()
+}
+
+#[test]
+fn a_redis_that_is_not_there_is_named() {
+    let port = crate::process::free_port();
+    let said = last_words(&format!("redis://:secret@127.0.0.1:{port}/0"));
+    assert!(said.contains(&format!("127.0.0.1:{port}")), "{said}");
+    assert!(
+        said.contains("cannot be reached") && said.contains("Start it"),
+        "{said}"
+    );
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
+fn a_redis_that_would_forget_is_refused() {
+    let server = RedisServer::start(&[]);
+    let said = last_words(&server.url());
+    assert!(said.contains("CONFIG SET appendonly yes"), "{said}");
+}
