@@ -229,8 +229,16 @@ fn an_answer_that_is_lost_costs_nothing() {
         "the claim that was lost is found again"
     );
     lose();
-    let counted = world.accept(claimed.claim, outputs(run(0, 10), 3), 1);
-    assert_eq!(counted.totals.shards_accepted, 10);
+    let counted = world.accept(claimed.claim, outputs(run(0, 4), 3), 1);
+    assert_eq!(
+        (counted.shards, counted.totals.shards_accepted),
+        (4, 4),
+        "fewer would say that the claim is lost, and nobody would ever compute the rest of it"
+    );
+    let twice = world.accept(claimed.claim, outputs(run(0, 4), 3), 1);
+    assert_eq!((twice.shards, twice.totals.shards_accepted), (0, 4));
+    let counted = world.accept(claimed.claim, outputs(run(4, 6), 3), 1);
+    assert_eq!((counted.shards, counted.totals.shards_accepted), (6, 10));
     assert_eq!(
         world.stored().totals.items,
         20,

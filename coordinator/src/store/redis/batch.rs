@@ -60,6 +60,7 @@ impl RedisStore {
             self.send_shared(ops, &standings, &mut dones)?;
             Ok(dones)
         });
+        self.link.is_again = result.is_err();
         if result.is_err() {
             // Whether they were done is not known: the next batch finds out.
             self.doubts = given.into_iter().map(|(_, doubt)| doubt).chain(doubts).collect();
@@ -92,7 +93,7 @@ impl RedisStore {
                     .iter()
                     .find(|(op, _)| *op == index)
                     .map_or(0, |(_, doubt)| doubt.name);
-                dones[index] = done(&ops[index], name, value, stands.as_ref())?;
+                dones[index] = done(&ops[index], name, value, stands.as_ref(), self.link.is_again)?;
             }
             standings.insert(job, stands);
         }
@@ -400,7 +401,21 @@ fn shared_command(op: &Op) -> Result<Cmd> {
     })
 }
 
-fn done(op: &Op, name: u64, answer: Value, stands: Option<&Standing>) -> Result<Done> {
+/// In an answer: fewer shards than asked were counted, but the claim holds. See `job.lua`.
+const HOLDS: u64 = 1 << 32;
+
+/// How many shards an operation counted. When it may have been sent twice, what its claim settled before
+/// was settled by the first sending: to take it for a lost claim would strand the rest of that claim.
+fn counted(op: &Op, answer: &Value, is_again: bool) -> u32 {
+    let told = number(answer).unwrap_or(0);
+    match op {
+        Op::Accept { outputs, .. } if is_again && told >= HOLDS => outputs.run.count,
+        Op::AcceptBlob { .. } | Op::Fail { .. } if is_again && told >= HOLDS => 1,
+        _ => u32::try_from(told % HOLDS).unwrap_or(0),
+    }
+}
+
+fn done(op: &Op, name: u64, answer: Value, stands: Option<&Standing>, is_again: bool) -> Result<Done> {
     let totals = stands.map_or_else(Totals::default, |s| s.totals);
     Ok(match op {
         Op::NoteFailure { .. } => Done::Stored,
@@ -417,7 +432,7 @@ fn done(op: &Op, name: u64, answer: Value, stands: Option<&Standing>) -> Result<
             totals,
         },
         _ => Done::Counted {
-            shards: number(&answer).and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            shards: counted(op, &answer, is_again),
             totals,
             state: stands.map_or(JobState::Canceled, |s| s.state),
         },

@@ -210,6 +210,9 @@ local function part_of(first, kind, lengths, data, from, count)
   return lengths, sub(data, skip + 1, skip + bytes)
 end
 
+-- Added to a count that is less than was asked for under a claim that holds: the rest was settled under
+-- it before.
+local HOLDS = 4294967296
 local function accept(head, lengths, data)
   local first, count, items, busy_us, kind, name = unpack_at('<I4I4I8I8Bc8', head)
   if not is_open(name, first, count) then return 0 end
@@ -228,12 +231,13 @@ local function accept(head, lengths, data)
     accepted = accepted + shards
   end
   if accepted > 0 then count_settled(name, accepted) end
-  return accepted
+  return accepted + HOLDS
 end
 
 local function fail(head, detail)
   local shard, first_item, end_item, cause, skipped, name = unpack_at('<I4I8I8BBc8', head)
-  if not is_open(name, shard, 1) or #gaps(shard, 1) == 0 then return 0 end
+  if not is_open(name, shard, 1) then return 0 end
+  if #gaps(shard, 1) == 0 then return HOLDS end
   settle(shard, 1)
   local field = skipped == 1 and 'skipped' or 'failed'
   job[field] = job[field] + 1

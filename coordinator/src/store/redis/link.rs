@@ -83,6 +83,8 @@ impl Address {
 pub(super) struct Link {
     pub(super) address: Address,
     connection: Option<Connection>,
+    /// Whether the last commands may have been sent twice, because it is not known what became of the first.
+    pub(super) is_again: bool,
 }
 
 impl Link {
@@ -90,6 +92,7 @@ impl Link {
         Self {
             address,
             connection: None,
+            is_again: false,
         }
     }
 
@@ -102,6 +105,7 @@ impl Link {
         let result = match self.try_send(pipeline) {
             // It broke while nobody used it, or Redis was started anew and forgot the scripts.
             Err(error) if was_open && (error.is_connection_dropped() || is_no_script(&error)) => {
+                self.is_again = true;
                 self.try_send(pipeline)
             }
             result => result,
