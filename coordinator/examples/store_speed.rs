@@ -29,6 +29,7 @@ fn main() -> Outcome<()> {
             ..SqliteOptions::new(&folder)
         };
         measure(&mut SqliteStore::open(&options)?)?;
+        start_again(&options)?;
         std::fs::remove_dir_all(&folder)?;
     }
     if let Some(url) = std::env::args().nth(1) {
@@ -57,6 +58,21 @@ fn measure(store: &mut dyn Store) -> Outcome<()> {
             f64::from(shards) / wall.as_secs_f64(),
         );
     }
+    Ok(())
+}
+
+/// How long a start takes with all that was stored.
+fn start_again(options: &SqliteOptions) -> Outcome<()> {
+    let start = Instant::now();
+    let jobs = SqliteStore::open(options)?.restore()?;
+    let shards: u64 = jobs
+        .iter()
+        .map(|(job, _)| u64::from(job.totals.shards_accepted))
+        .sum();
+    println!(
+        "  started again in {} ms with {shards} shards stored",
+        start.elapsed().as_millis()
+    );
     Ok(())
 }
 

@@ -56,10 +56,11 @@ impl SqliteOptions {
     }
 }
 
-/// Long runs lie in overflow pages; larger pages make them fewer.
-const PAGE_BYTES: u32 = 8_192;
+/// A commit of one shard writes three pages. Twice as large ones cost it 30 % more CPU and save 20 % where
+/// outputs have 1 KiB (measured with the example `store_speed`).
+const PAGE_BYTES: u32 = 4_096;
 /// The log is folded into the database when it has this many pages.
-const CHECKPOINT_PAGES: u32 = 4_096;
+const CHECKPOINT_PAGES: u32 = 8_192;
 /// The writer's page cache in KiB.
 const CACHE_KIB: i32 = 32_768;
 /// Prepared statements kept.
