@@ -1,6 +1,6 @@
 //! The accept loop: sockets in, one task each, with the bounds that `axum::serve` does not have.
 //!
-//! A connection has to send a whole request head in [`HEAD_TIME_MAX`] and is turned away when
+//! A connection has to send a whole request head in [`Options::head_time_max`] and is turned away when
 //! [`Options::connections_max`] are open. After an upgrade its task ends, and what is left of it is
 //! the session alone.
 use crate::metrics;
@@ -15,8 +15,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-/// How long a connection may take for a request's head, and how long it may idle between requests.
-const HEAD_TIME_MAX: Duration = Duration::from_secs(20);
 /// Longest head of a request, and most bytes of a body read ahead.
 const READ_BYTES_MAX: usize = 32 << 10;
 /// How long to wait when the process has no file descriptor left.
@@ -29,6 +27,8 @@ const TURNED_AWAY: &[u8] =
 pub struct Options {
     /// Most connections at a time (sessions of workers are counted elsewhere).
     pub connections_max: usize,
+    /// How long a connection may take for a request's head, and how long it may idle between requests.
+    pub head_time_max: Duration,
     /// How long open requests may go on after the shutdown began.
     pub drain_time_max: Duration,
 }
@@ -52,7 +52,7 @@ pub async fn serve(
                 let Some(permit) = admit(&room, &stream) else {
                     continue;
                 };
-                let connection = connection(stream, router.clone(), shutdown.clone());
+                let connection = connection(stream, router.clone(), options.head_time_max, shutdown.clone());
                 tokio::spawn(guarded(connection, permit, alive.clone()));
             }
             Err(error) => pause(&error).await,
@@ -95,14 +95,19 @@ async fn guarded(
     drop((permit, alive));
 }
 
-async fn connection(stream: TcpStream, router: Router, mut shutdown: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    head_time_max: Duration,
+    mut shutdown: watch::Receiver<bool>,
+) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_MAX)
+        .header_read_timeout(head_time_max)
         .max_buf_size(READ_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

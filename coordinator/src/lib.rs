@@ -46,6 +46,8 @@ use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+/// How long a connection may take for a request's head, and idle between requests.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(20);
 /// Connections of operators and their tools.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Histograms are folded together this often, so that they stay small when nobody reads them.
@@ -105,6 +107,7 @@ impl Coordinator {
     ) -> anyhow::Result<()> {
         let options = |connections_max| Options {
             connections_max,
+            head_time_max: HEAD_TIME_MAX,
             drain_time_max: self.shutdown_time_max,
         };
         let stopping = || self.stop.subscribe();

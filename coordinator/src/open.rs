@@ -19,7 +19,9 @@ fn open_redis(settings: &Settings) -> anyhow::Result<Box<dyn Store>> {
         allow_volatile: settings.allow_volatile,
         ..RedisOptions::new(&settings.redis_url)
     };
-    Ok(Box::new(RedisStore::open(&options).context("the store in Redis")?))
+    Ok(Box::new(
+        RedisStore::open(&options).context("the store in Redis")?,
+    ))
 }
 
 fn open_sqlite(settings: &Settings) -> anyhow::Result<Box<dyn Store>> {

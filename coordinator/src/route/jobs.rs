@@ -4,11 +4,11 @@ use super::caller::Caller;
 use super::extract::{Id, Query};
 use super::problem::{ApiError, ApiResult, kind};
 use super::view;
-use crate::engine::Steer;
-use crate::store::JobFilter;
+use crate::engine::{EngineError, Steer};
+use crate::store::{JobFilter, StoredJob};
 use axum::Json;
 use axum::extract::State;
-use protocol::api::{ErrorGroups, Explanation, Job, JobPage, Scope};
+use protocol::api::{ErrorGroups, Explanation, Job, JobPage, Reason, Scope};
 use protocol::ids::JobId;
 use protocol::job::JobState;
 use protocol::problem::Problem;
@@ -175,8 +175,31 @@ pub(crate) async fn explain(
     Id(id): Id<JobId>,
 ) -> ApiResult<Json<Explanation>> {
     caller.need(Scope::Read)?;
-    app.read(move |reader| reader.job(id))
-        .await?
-        .ok_or_else(|| view::unknown(id))?;
-    Ok(Json(app.engine.explain_job(id).await?))
+    let stored = app.read(move |reader| reader.job(id)).await?;
+    let stored = stored.ok_or_else(|| view::unknown(id))?;
+    match app.engine.explain_job(id).await {
+        Err(EngineError::NotFound) => Ok(Json(explain_stored(&stored))),
+        told => Ok(Json(told?)),
+    }
+}
+
+/// Of a job that the engine does not have in memory: it is over, or other coordinators run it.
+fn explain_stored(job: &StoredJob) -> Explanation {
+    let state = job.state;
+    let text = match &job.reason {
+        Some(why) => format!("The job is {state}: {why}."),
+        None if state.is_over() => format!("The job is {state}."),
+        None => format!("The job is {state}, and no worker of this coordinator has a part in it."),
+    };
+    let remedy = match state {
+        JobState::Failed => format!(
+            "POST /api/v1/jobs/{}/retry tries its failed shards again.",
+            job.record.id
+        ),
+        _ => String::new(),
+    };
+    let code = state.word().to_owned();
+    Explanation {
+        reasons: vec![Reason { code, text, remedy }],
+    }
 }

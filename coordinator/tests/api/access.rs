@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 async fn token(server: &Server, name: &str, scopes: Value) -> (String, String) {
-    let (status, made) = server.post("/tokens", &json!({"name": name, "scopes": scopes})).await;
+    let (status, made) = server
+        .post("/tokens", &json!({"name": name, "scopes": scopes}))
+        .await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     (text(&made["token"]), text(&made["info"]["id"]))
@@ -16,7 +18,10 @@ async fn token(server: &Server, name: &str, scopes: Value) -> (String, String) {
 
 async fn kind(request: RequestBuilder) -> (u16, String) {
     let (status, body) = json(request.send().await.unwrap()).await;
-    (status.as_u16(), body["type"].as_str().unwrap_or_default().to_owned())
+    (
+        status.as_u16(),
+        body["type"].as_str().unwrap_or_default().to_owned(),
+    )
 }
 
 #[tokio::test]
@@ -38,16 +43,27 @@ async fn without_a_token_only_what_a_tab_needs_is_open() {
         }));
         let response = request.send().await.unwrap();
         let challenge = response.headers().get("www-authenticate").cloned();
-        assert!(challenge.is_some_and(|c| c.as_bytes().starts_with(b"Bearer")), "{path}");
+        assert!(
+            challenge.is_some_and(|c| c.as_bytes().starts_with(b"Bearer")),
+            "{path}"
+        );
         assert_eq!(json(response).await.1["type"], "token_missing", "{path}");
     }
     let open = async |path: String| server.bare(Method::GET, &path).send().await.unwrap().status();
-    assert_eq!(open(format!("/api/v1/programs/{program}/module")).await, StatusCode::OK);
+    assert_eq!(
+        open(format!("/api/v1/programs/{program}/module")).await,
+        StatusCode::OK
+    );
     assert_eq!(open("/api/v1/openapi.json".into()).await, StatusCode::OK);
     assert_eq!(open("/api/v1/whoami".into()).await, StatusCode::OK);
     let blob = server.blob("input").await;
     assert_eq!(open(format!("/api/v1/blobs/{blob}")).await, StatusCode::OK);
-    let output = server.bare(Method::POST, "/api/v1/blobs").body("output").send().await.unwrap();
+    let output = server
+        .bare(Method::POST, "/api/v1/blobs")
+        .body("output")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(output.status(), StatusCode::CREATED);
     server.stop().await;
 }
@@ -57,23 +73,54 @@ async fn a_token_allows_its_scopes_and_no_others() {
     let server = Server::start().await;
     let (reader, id) = token(&server, "reader", json!(["read"])).await;
     let with = |method: Method, path: &str, token: &str| {
-        server.bare(method, &format!("/api/v1{path}")).bearer_auth(token).json(&json!({}))
+        server
+            .bare(method, &format!("/api/v1{path}"))
+            .bearer_auth(token)
+            .json(&json!({}))
     };
-    let who = json(with(Method::GET, "/whoami", &reader).send().await.unwrap()).await.1;
+    let who = json(with(Method::GET, "/whoami", &reader).send().await.unwrap())
+        .await
+        .1;
     assert_eq!(who, json!({"name": "reader", "scopes": ["read"]}));
     assert_eq!(kind(with(Method::GET, "/jobs", &reader)).await.0, 200);
     let spec = json!({"program": "p", "entry": "e", "input": {"range": {"end": 1}}});
-    assert_eq!(kind(with(Method::POST, "/jobs", &reader).json(&spec)).await, (403, "scope_missing".into()));
-    assert_eq!(kind(with(Method::GET, "/tokens", &reader)).await, (403, "scope_missing".into()));
+    assert_eq!(
+        kind(with(Method::POST, "/jobs", &reader).json(&spec)).await,
+        (403, "scope_missing".into())
+    );
+    assert_eq!(
+        kind(with(Method::GET, "/tokens", &reader)).await,
+        (403, "scope_missing".into())
+    );
     let slip = format!("{}0", &reader[..reader.len() - 1]);
     let wrong = kind(with(Method::GET, "/jobs", &slip)).await;
-    assert!(slip == reader || wrong == (401, "token_wrong".into()), "{wrong:?}");
+    assert!(
+        slip == reader || wrong == (401, "token_wrong".into()),
+        "{wrong:?}"
+    );
     let listed = server.get("/tokens").await;
-    assert!(listed["tokens"].as_array().unwrap().iter().any(|info| info["name"] == "reader"));
-    assert!(!listed.to_string().contains(&reader[20..40]), "no secret is listed");
-    let gone = server.api(Method::DELETE, &format!("/tokens/{id}")).send().await.unwrap();
+    assert!(
+        listed["tokens"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|info| info["name"] == "reader")
+    );
+    assert!(
+        !listed.to_string().contains(&reader[20..40]),
+        "no secret is listed"
+    );
+    let gone = server
+        .api(Method::DELETE, &format!("/tokens/{id}"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(gone.status(), StatusCode::NO_CONTENT);
-    assert_eq!(kind(with(Method::GET, "/jobs", &reader)).await, (401, "token_wrong".into()), "at once");
+    assert_eq!(
+        kind(with(Method::GET, "/jobs", &reader)).await,
+        (401, "token_wrong".into()),
+        "at once"
+    );
     server.stop().await;
 }
 
@@ -84,11 +131,17 @@ async fn a_token_request_that_does_not_fit_is_told() {
         (json!({"name": "", "scopes": ["read"]}), "name"),
         (json!({"name": "x", "scopes": []}), "scopes"),
         (json!({"name": "x", "scopes": ["raed"]}), "did you mean 'read'?"),
-        (json!({"name": "x", "scopes": ["read"], "expires_ms": 5}), "expires_ms"),
+        (
+            json!({"name": "x", "scopes": ["read"], "expires_ms": 5}),
+            "expires_ms",
+        ),
     ] {
         let (status, problem) = server.post("/tokens", &body).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(problem["detail"].as_str().unwrap().contains(word), "{word}: {problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(word),
+            "{word}: {problem}"
+        );
     }
     server.stop().await;
 }
@@ -112,10 +165,24 @@ async fn workers_need_a_token_where_the_operator_says_so() {
         _ => None,
     };
     assert_eq!(code(refusal(None).await), Some(RefusalCode::TokenMissing));
-    assert_eq!(code(refusal(Some("ely_wrong")).await), Some(RefusalCode::TokenWrong));
-    assert_eq!(code(refusal(Some(&reader)).await), Some(RefusalCode::ScopeMissing));
-    assert!(matches!(refusal(Some(&worker)).await, Some(ToWorker::Welcome { .. })));
-    let bare = server.bare(Method::POST, "/api/v1/blobs").body("output").send().await.unwrap();
+    assert_eq!(
+        code(refusal(Some("ely_wrong")).await),
+        Some(RefusalCode::TokenWrong)
+    );
+    assert_eq!(
+        code(refusal(Some(&reader)).await),
+        Some(RefusalCode::ScopeMissing)
+    );
+    assert!(matches!(
+        refusal(Some(&worker)).await,
+        Some(ToWorker::Welcome { .. })
+    ));
+    let bare = server
+        .bare(Method::POST, "/api/v1/blobs")
+        .body("output")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(bare.status(), StatusCode::UNAUTHORIZED, "nobody uploads unknown");
     server.stop().await;
 }

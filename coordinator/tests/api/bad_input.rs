@@ -7,9 +7,16 @@ use serde_json::{Value, json};
 /// Sends a job and checks status, kind and words of the answer.
 async fn refused(server: &Server, body: Value, status: u16, kind: &str, words: &[&str]) {
     let (got, problem) = server.post("/jobs", &body).await;
-    assert_eq!((got.as_u16(), problem["type"].as_str()), (status, Some(kind)), "{problem}");
+    assert_eq!(
+        (got.as_u16(), problem["type"].as_str()),
+        (status, Some(kind)),
+        "{problem}"
+    );
     for word in words {
-        assert!(problem["detail"].as_str().unwrap().contains(word), "'{word}' in {problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(word),
+            "'{word}' in {problem}"
+        );
     }
     assert_eq!(problem["status"], status);
     assert!(!problem["request"].as_str().unwrap().is_empty(), "{problem}");
@@ -31,20 +38,56 @@ async fn programs_entries_and_parameters_are_named() {
     let range = json!({"range": {"end": 5}});
     let fine = job(program, range.clone());
     let unknown = "0".repeat(64);
-    refused(&server, job("rust-cor", range.clone()), 422, "program_unknown", &["no program 'rust-cor'"]).await;
-    refused(&server, job(&unknown, range), 422, "program_unknown", &[&unknown, "POST /api/v1/programs"]).await;
+    refused(
+        &server,
+        job("rust-cor", range.clone()),
+        422,
+        "program_unknown",
+        &["no program 'rust-cor'"],
+    )
+    .await;
+    refused(
+        &server,
+        job(&unknown, range),
+        422,
+        "program_unknown",
+        &[&unknown, "POST /api/v1/programs"],
+    )
+    .await;
     let entry = with(fine.clone(), "entry", json!("duble"));
-    refused(&server, entry, 422, "entry_unknown", &["no entry 'duble'", "did you mean 'double'?"]).await;
+    refused(
+        &server,
+        entry,
+        422,
+        "entry_unknown",
+        &["no entry 'duble'", "did you mean 'double'?"],
+    )
+    .await;
     let entry = with(fine.clone(), "entry", json!("triple"));
     refused(&server, entry, 422, "entry_unknown", &["there are double"]).await;
     let params = with(fine.clone(), "params", json!({"width": 99, "wdth": 1}));
-    let words = ["width: must be a whole number from 1 to 64, not 99", "did you mean 'width'?"];
+    let words = [
+        "width: must be a whole number from 1 to 64, not 99",
+        "did you mean 'width'?",
+    ];
     refused(&server, params.clone(), 422, "params_invalid", &words).await;
     let (_, problem) = server.post("/jobs", &params).await;
-    let fields: Vec<_> = problem["fields"].as_array().unwrap().iter().map(|f| &f["field"]).collect();
+    let fields: Vec<_> = problem["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| &f["field"])
+        .collect();
     assert_eq!(fields, [&json!("wdth"), &json!("width")]);
     let misspelt = with(fine, "grian", json!({"items": 3}));
-    refused(&server, misspelt, 422, "body_invalid", &["grian", "did you mean 'grain'?"]).await;
+    refused(
+        &server,
+        misspelt,
+        422,
+        "body_invalid",
+        &["grian", "did you mean 'grain'?"],
+    )
+    .await;
     server.stop().await;
 }
 
@@ -56,10 +99,34 @@ async fn inputs_that_make_no_job_are_told_apart() {
         refused(&server, job(program, input), status, kind, words).await;
     };
     try_input(json!({"items": []}), 422, "input_empty", &["at least one item"]).await;
-    try_input(json!({"range": {"start": 5, "end": 5}}), 422, "input_empty", &["from 5 before 5 by 1"]).await;
-    try_input(json!({"range": {"end": 5, "step": 0}}), 422, "step_zero", &["input.range.step"]).await;
-    try_input(json!({"range": {"end": 5_000_000}}), 422, "items_invalid", &["item 4999999", "1000000"]).await;
-    try_input(json!({"items": [1, "two"]}), 422, "items_invalid", &["item 1: must be a whole number"]).await;
+    try_input(
+        json!({"range": {"start": 5, "end": 5}}),
+        422,
+        "input_empty",
+        &["from 5 before 5 by 1"],
+    )
+    .await;
+    try_input(
+        json!({"range": {"end": 5, "step": 0}}),
+        422,
+        "step_zero",
+        &["input.range.step"],
+    )
+    .await;
+    try_input(
+        json!({"range": {"end": 5_000_000}}),
+        422,
+        "items_invalid",
+        &["item 4999999", "1000000"],
+    )
+    .await;
+    try_input(
+        json!({"items": [1, "two"]}),
+        422,
+        "items_invalid",
+        &["item 1: must be a whole number"],
+    )
+    .await;
     let huge = json!({"range": {"start": i64::MIN, "end": i64::MAX}});
     try_input(huge, 422, "over_limit", &[&limits::ITEMS_MAX.to_string()]).await;
     let missing = "ab".repeat(32);
@@ -70,7 +137,13 @@ async fn inputs_that_make_no_job_are_told_apart() {
     let some = server.blob("1\n2\n").await;
     let split = json!({"blob": {"blob": some, "split": {"records": 0}}});
     try_input(split, 422, "over_limit", &["input.blob.split.records"]).await;
-    try_input(json!({"blob": {"blob": "xyz"}}), 422, "body_invalid", &["'xyz' is not a blob hash"]).await;
+    try_input(
+        json!({"blob": {"blob": "xyz"}}),
+        422,
+        "body_invalid",
+        &["'xyz' is not a blob hash"],
+    )
+    .await;
     server.stop().await;
 }
 
@@ -79,21 +152,50 @@ async fn every_limit_is_told_with_its_value() {
     let server = Server::start().await;
     let fine = job(server.program().await, json!({"range": {"end": 5}}));
     let over = async |field, value, words: &[&str]| {
-        refused(&server, with(fine.clone(), field, value), 422, "over_limit", words).await;
+        refused(
+            &server,
+            with(fine.clone(), field, value),
+            422,
+            "over_limit",
+            words,
+        )
+        .await;
     };
-    over("limits", json!({"memory_mib": 100_000}), &["limits.memory_mib", "1024", "100000"]).await;
+    over(
+        "limits",
+        json!({"memory_mib": 100_000}),
+        &["limits.memory_mib", "1024", "100000"],
+    )
+    .await;
     over("limits", json!({"shard_time_ms": 0}), &["limits.shard_time_ms"]).await;
     over("weight", json!(0), &["weight: must be from 1 to 10000, not 0"]).await;
     over("attempts_max", json!(101), &["attempts_max"]).await;
     over("grain", json!({"items": 0}), &["grain.items"]).await;
     over("name", json!("x".repeat(300)), &["name", "200"]).await;
-    let long = server.api(Method::POST, "/jobs").body(vec![b' '; limits::BODY_BYTES_MAX + 1]);
+    let long = server
+        .api(Method::POST, "/jobs")
+        .body(vec![b' '; limits::BODY_BYTES_MAX + 1]);
     let (status, problem) = json(long.send().await.unwrap()).await;
-    assert_eq!((status, &problem["type"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!("body_too_long")));
-    assert!(problem["detail"].as_str().unwrap().contains(&limits::BODY_BYTES_MAX.to_string()), "{problem}");
-    let key = server.api(Method::POST, "/jobs").header("idempotency-key", "x".repeat(300)).json(&fine);
+    assert_eq!(
+        (status, &problem["type"]),
+        (StatusCode::PAYLOAD_TOO_LARGE, &json!("body_too_long"))
+    );
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains(&limits::BODY_BYTES_MAX.to_string()),
+        "{problem}"
+    );
+    let key = server
+        .api(Method::POST, "/jobs")
+        .header("idempotency-key", "x".repeat(300))
+        .json(&fine);
     let (status, problem) = json(key.send().await.unwrap()).await;
-    assert_eq!((status, &problem["type"]), (StatusCode::BAD_REQUEST, &json!("header_invalid")));
+    assert_eq!(
+        (status, &problem["type"]),
+        (StatusCode::BAD_REQUEST, &json!("header_invalid"))
+    );
     server.stop().await;
 }
 
@@ -111,10 +213,30 @@ async fn what_is_not_there_is_a_problem_too() {
         (Method::GET, format!("/jobs/{none}/explain"), 404, "job_unknown"),
         (Method::POST, format!("/jobs/{none}/cancel"), 404, "job_unknown"),
         (Method::POST, format!("/jobs/{none}/close"), 404, "job_unknown"),
-        (Method::GET, format!("/workers/{}/explain", protocol::ids::WorkerId(1)), 404, "worker_unknown"),
-        (Method::GET, format!("/programs/{}", "0".repeat(64)), 404, "program_unknown"),
-        (Method::GET, format!("/programs/{}/module", "0".repeat(64)), 404, "program_unknown"),
-        (Method::GET, format!("/blobs/{}", "0".repeat(64)), 404, "blob_unknown"),
+        (
+            Method::GET,
+            format!("/workers/{}/explain", protocol::ids::WorkerId(1)),
+            404,
+            "worker_unknown",
+        ),
+        (
+            Method::GET,
+            format!("/programs/{}", "0".repeat(64)),
+            404,
+            "program_unknown",
+        ),
+        (
+            Method::GET,
+            format!("/programs/{}/module", "0".repeat(64)),
+            404,
+            "program_unknown",
+        ),
+        (
+            Method::GET,
+            format!("/blobs/{}", "0".repeat(64)),
+            404,
+            "blob_unknown",
+        ),
         (Method::DELETE, "/tokens/none".to_owned(), 404, "token_unknown"),
         (Method::GET, "/jobs?stat=running".to_owned(), 400, "query_invalid"),
         (Method::GET, "/jobs?state=runing".to_owned(), 400, "query_invalid"),
@@ -122,16 +244,29 @@ async fn what_is_not_there_is_a_problem_too() {
         (Method::GET, "/work".to_owned(), 426, "websocket_wanted"),
     ] {
         let response = server.api(method, &path).send().await.unwrap();
-        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json",
+            "{path}"
+        );
         let id = response.headers()["x-request-id"].clone();
         let (got, problem) = json(response).await;
-        assert_eq!((got.as_u16(), problem["type"].as_str()), (status, Some(kind)), "{path}: {problem}");
+        assert_eq!(
+            (got.as_u16(), problem["type"].as_str()),
+            (status, Some(kind)),
+            "{path}: {problem}"
+        );
         assert_eq!(problem["request"].as_str(), id.to_str().ok(), "{path}");
     }
-    let id = server.submit(&job(server.program().await, json!({"range": {"end": 5}}))).await;
+    let id = server
+        .submit(&job(server.program().await, json!({"range": {"end": 5}})))
+        .await;
     let path = format!("/jobs/{id}/results?cursor=bm9wZQ");
     let (status, problem) = json(server.api(Method::GET, &path).send().await.unwrap()).await;
-    assert_eq!((status.as_u16(), &problem["type"]), (400, &json!("cursor_invalid")));
+    assert_eq!(
+        (status.as_u16(), &problem["type"]),
+        (400, &json!("cursor_invalid"))
+    );
     server.stop().await;
 }
 
@@ -139,13 +274,28 @@ async fn what_is_not_there_is_a_problem_too() {
 async fn a_program_that_may_not_run_is_refused_with_the_reason() {
     let server = Server::start().await;
     let upload = async |body: Vec<u8>| {
-        json(server.api(Method::POST, "/programs").body(body).send().await.unwrap()).await
+        json(
+            server
+                .api(Method::POST, "/programs")
+                .body(body)
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
     };
     let (status, problem) = upload(b"not wasm".to_vec()).await;
-    assert_eq!((status.as_u16(), &problem["type"]), (422, &json!("program_refused")), "{problem}");
+    assert_eq!(
+        (status.as_u16(), &problem["type"]),
+        (422, &json!("program_refused")),
+        "{problem}"
+    );
     let clock = r#"(module (import "env" "now" (func (result i64))) (memory (export "memory") 1 2) (func (export "e")))"#;
     let (_, problem) = upload(wat::parse_str(clock).unwrap()).await;
-    assert!(problem["detail"].as_str().unwrap().contains("'env'.'now'"), "{problem}");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("'env'.'now'"),
+        "{problem}"
+    );
     let (status, _) = upload(vec![0; limits::PROGRAM_BYTES_MAX + 1]).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
     server.stop().await;

@@ -26,6 +26,8 @@ async fn a_job_is_done_and_says_so() {
     assert_eq!(job["name"], Value::Null);
     assert_eq!(job["spec"]["name"], "double");
     assert_eq!(job["owner"], "test");
+    let told = server.get(&format!("/jobs/{id}/explain")).await;
+    assert_eq!(told["reasons"][0]["code"], "succeeded", "{told}");
     server.stop().await;
     soon("the worker", worker).await.unwrap();
 }

@@ -1,4 +1,5 @@
 //! The API over a real socket, with the real engine and the embedded store.
+mod accept;
 mod access;
 mod bad_input;
 mod blobs;

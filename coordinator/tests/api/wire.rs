@@ -40,16 +40,40 @@ async fn wrong_frames_are_refused_and_the_others_work_on() {
     let cut = good[..good.len() - 3].to_vec();
     let mut other_version = good.clone();
     other_version[0] = 77;
-    assert_eq!(told(&server, false, vec![cut.clone()]).await, Some(RefusalCode::FrameMalformed));
-    assert_eq!(told(&server, false, vec![other_version]).await, Some(RefusalCode::VersionWrong));
-    assert_eq!(told(&server, false, vec![Vec::new()]).await, Some(RefusalCode::FrameMalformed));
-    let early = encode_from_worker(&FromWorker::Heartbeat { leases: vec![LeaseId(1)] });
-    assert_eq!(told(&server, false, vec![early]).await, Some(RefusalCode::OutOfTurn));
-    assert_eq!(told(&server, true, vec![good]).await, Some(RefusalCode::OutOfTurn), "a second hello");
-    assert_eq!(told(&server, true, vec![cut]).await, Some(RefusalCode::FrameMalformed));
+    assert_eq!(
+        told(&server, false, vec![cut.clone()]).await,
+        Some(RefusalCode::FrameMalformed)
+    );
+    assert_eq!(
+        told(&server, false, vec![other_version]).await,
+        Some(RefusalCode::VersionWrong)
+    );
+    assert_eq!(
+        told(&server, false, vec![Vec::new()]).await,
+        Some(RefusalCode::FrameMalformed)
+    );
+    let early = encode_from_worker(&FromWorker::Heartbeat {
+        leases: vec![LeaseId(1)],
+    });
+    assert_eq!(
+        told(&server, false, vec![early]).await,
+        Some(RefusalCode::OutOfTurn)
+    );
+    assert_eq!(
+        told(&server, true, vec![good]).await,
+        Some(RefusalCode::OutOfTurn),
+        "a second hello"
+    );
+    assert_eq!(
+        told(&server, true, vec![cut]).await,
+        Some(RefusalCode::FrameMalformed)
+    );
     // Too long for the socket itself: it is closed, with or without a word.
     let long = told(&server, true, vec![vec![1; FRAME_BYTES_MAX + 1]]).await;
-    assert!(matches!(long, None | Some(RefusalCode::FrameMalformed)), "{long:?}");
+    assert!(
+        matches!(long, None | Some(RefusalCode::FrameMalformed)),
+        "{long:?}"
+    );
     let body = json!({"program": program, "entry": "double", "input": {"range": {"end": 50}}});
     let id = server.submit(&body).await;
     assert_eq!(server.until_over(&id).await["state"], "succeeded");
@@ -68,6 +92,9 @@ async fn the_shards_of_a_worker_that_vanishes_go_to_another() {
     soon("one lease", leaver.work()).await;
     let _worker = tokio::spawn(RawWorker::join(&server, 2).await.work());
     let job = server.until_over(&id).await;
-    assert_eq!((&job["state"], &job["counts"]["items_accepted"]), (&json!("succeeded"), &json!(200)));
+    assert_eq!(
+        (&job["state"], &job["counts"]["items_accepted"]),
+        (&json!("succeeded"), &json!(200))
+    );
     server.stop().await;
 }
