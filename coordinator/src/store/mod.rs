@@ -293,7 +293,8 @@ pub enum Done {
         totals: Totals,
     },
     /// Counts after an [`Op::Accept`], [`Op::AcceptBlob`], [`Op::Fail`], [`Op::CloseItems`],
-    /// [`Op::RetryFailed`] or [`Op::SetState`], and the state that holds now.
+    /// [`Op::RetryFailed`] or [`Op::SetState`], and the state that holds now. In a batch they may be
+    /// those after its last operation.
     Counted {
         /// Shards that this operation counted.
         shards: u32,

@@ -267,15 +267,22 @@ impl Batch<'_> {
     }
 
     fn append(&mut self, job: JobId, blob: BlobHash, items: u64) -> Result<Done, StoreError> {
-        let chunks = self.chunks(job)?;
+        let stage = self.stage(job, 0)?;
+        // Counted once, not at every append: a job may have a million of them.
+        let chunks = match stage.and_then(|stage| stage.chunks) {
+            Some(chunks) => chunks,
+            None => self.chunks(job)?,
+        };
         let Some(stage) = self.stage(job, 0)? else {
             return Ok(Done::ItemsAppended {
                 chunk: None,
                 totals: Totals::default(),
             });
         };
+        stage.chunks = Some(chunks);
         let first_item = stage.totals.items;
-        let is_full = chunks >= limits::CHUNKS_PER_JOB_MAX || first_item + items > limits::ITEMS_MAX;
+        let is_full =
+            chunks >= limits::CHUNKS_PER_JOB_MAX || first_item.saturating_add(items) > limits::ITEMS_MAX;
         let is_ending = stage.state.is_over() || stage.state == JobState::Canceling;
         if stage.totals.items_closed || is_ending || is_full {
             return Ok(Done::ItemsAppended {
@@ -284,6 +291,7 @@ impl Batch<'_> {
             });
         }
         stage.totals.items += items;
+        stage.chunks = Some(chunks + u32::from(items > 0));
         let totals = stage.totals;
         let chunk = Chunk {
             first_item,

@@ -182,8 +182,8 @@ impl Reader for SqliteReader {
             return Ok(Vec::new());
         };
         // Runs do not overlap: only the last one that begins before `from` can reach beyond it.
-        let sql = "SELECT place, count, lengths, data FROM runs WHERE place < ?3 AND place >= \
-            coalesce((SELECT max(place) FROM runs WHERE place <= ?2 AND place >= ?1 AND place + count > ?2), ?2) \
+        let sql = "SELECT place, count, lengths, data FROM runs WHERE place < ?3 AND place + count > ?2 \
+            AND place >= coalesce((SELECT max(place) FROM runs WHERE place BETWEEN ?1 AND ?2), ?2) \
             ORDER BY place";
         let places = [place(number, 0), place(number, from), place(number + 1, 0)];
         self.outputs_until(sql, places, bytes_max, |_, stored| Ok(stored))

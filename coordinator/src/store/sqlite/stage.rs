@@ -24,6 +24,8 @@ pub(super) struct StageState {
     pub(super) cut: Cut,
     /// Runs stored so far.
     pub(super) runs: u32,
+    /// Chunks stored so far; counted when somebody asks.
+    pub(super) chunks: Option<u32>,
     /// Cut shards that nobody holds a claim on: settled, or left over. Only these are closed to outputs.
     closed: ShardSet,
     /// Cut shards that wait for a claim, in order.
@@ -71,6 +73,7 @@ impl StageState {
             totals,
             cut,
             runs,
+            chunks: None,
             closed: ShardSet::default(),
             left: Vec::new(),
             claims_from: u64::MAX,
@@ -133,6 +136,7 @@ impl StageState {
         self.totals = before.totals;
         self.cut = before.cut;
         self.runs = before.runs;
+        self.chunks = None;
         self.left = before.left;
         self.claims_from = before.claims_from;
         !before.is_new
