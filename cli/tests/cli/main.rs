@@ -1,0 +1,7 @@
+//! The real binary against a real `elytra dev` on a free port.
+mod dev;
+mod ends;
+mod house;
+mod input;
+mod steer;
+mod words;
