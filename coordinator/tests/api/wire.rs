@@ -21,12 +21,9 @@ async fn told(server: &Server, greet: bool, frames: Vec<Vec<u8>>) -> Option<Refu
         let _ = socket.send(Message::Binary(frame.into())).await;
     }
     loop {
-        match next(&mut socket).await? {
-            ToWorker::Refused { code, detail } => {
-                assert!(!detail.is_empty());
-                return Some(code);
-            }
-            _ => {}
+        if let ToWorker::Refused { code, detail } = next(&mut socket).await? {
+            assert!(!detail.is_empty());
+            return Some(code);
         }
     }
 }
