@@ -119,12 +119,8 @@ impl Executor {
         let by_time = f64::from(slots) * LEASES_IN_WINDOW * f64::from(LEASE_TARGET_MS) / shard_ms.max(1e-3);
         let by_time = by_time.ceil().min(f64::from(WINDOW_MAX)) as u32;
         let by_growth = finished.saturating_mul(GROWTH).max(2 * slots);
-        by_time
-            .max(2 * slots)
-            .min(by_growth)
-            .min(self.seed.window_max)
-            .min(WINDOW_MAX)
-            .max(1)
+        let most = by_growth.min(self.seed.window_max).clamp(1, WINDOW_MAX);
+        by_time.max(2 * slots).min(most)
     }
 
     /// Notes that shards were executed.

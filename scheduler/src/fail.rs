@@ -243,7 +243,8 @@ impl Scheduler {
         let Some(worker) = self.workers.get(&session).map(|w| w.seed.id) else {
             return;
         };
-        let Some(job) = self.jobs.get_mut(&handle) else {
+        // A session that was never given the job has nothing to refuse.
+        let Some(job) = self.jobs.get_mut(&handle).filter(|j| j.opened.contains(&session)) else {
             return;
         };
         job.refused_by.insert(worker, failure.clone());

@@ -237,13 +237,8 @@ impl Scheduler {
             .shards_ahead(grain)
             .div_ceil(2 * self.workers.len().max(1) as u64);
         let share = u32::try_from(share).unwrap_or(u32::MAX).max(1);
-        Some(
-            (window - worker.in_flight)
-                .min(by_time.max(1))
-                .min(share)
-                .min(LEASE_SHARDS_MAX)
-                .max(1),
-        )
+        let room = (window - worker.in_flight).min(share);
+        Some(room.clamp(1, by_time.max(1)))
     }
 
     fn take_waiting(&mut self, handle: JobHandle, run: ShardRun) {

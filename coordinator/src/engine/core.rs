@@ -148,7 +148,7 @@ impl Core {
     pub(super) async fn run(
         mut self,
         mut messages: mpsc::Receiver<Message>,
-        mut told: mpsc::UnboundedReceiver<Told>,
+        mut told: mpsc::Receiver<Told>,
     ) {
         let mut taken = Vec::with_capacity(MESSAGES_AT_ONCE);
         let mut tick = tokio::time::interval(TICK);
@@ -186,7 +186,7 @@ impl Core {
     async fn drain(
         &mut self,
         messages: &mut mpsc::Receiver<Message>,
-        told: &mut mpsc::UnboundedReceiver<Told>,
+        told: &mut mpsc::Receiver<Told>,
     ) {
         self.input(Input::Drain);
         let until = tokio::time::Instant::now() + DRAIN_MAX;

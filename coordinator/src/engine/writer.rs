@@ -5,6 +5,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc as async_mpsc;
 
+/// News that wait for the core; the writer waits while there are more.
+const TOLD_MAX: usize = 16;
 /// First and longest pause before a batch is tried again.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -26,10 +28,10 @@ pub(super) struct Writer {
 }
 
 /// Starts the thread.
-pub(super) fn spawn(store: Box<dyn Store>) -> (Writer, async_mpsc::UnboundedReceiver<Told>) {
+pub(super) fn spawn(store: Box<dyn Store>) -> (Writer, async_mpsc::Receiver<Told>) {
     // Bounded by construction: the core sends a batch only after the one before was told about.
     let (batches, waiting) = mpsc::sync_channel(1);
-    let (tell, told) = async_mpsc::unbounded_channel();
+    let (tell, told) = async_mpsc::channel(TOLD_MAX);
     let thread = std::thread::Builder::new()
         .name("store-writer".into())
         .spawn(move || run(store, &waiting, &tell));
@@ -65,13 +67,13 @@ impl Writer {
 fn run(
     mut store: Box<dyn Store>,
     batches: &mpsc::Receiver<Vec<Op>>,
-    tell: &async_mpsc::UnboundedSender<Told>,
+    tell: &async_mpsc::Sender<Told>,
 ) {
     while let Ok(batch) = batches.recv() {
         let Some(done) = commit(store.as_mut(), &batch, tell) else {
             return;
         };
-        if tell.send(Told::Committed(done)).is_err() {
+        if tell.blocking_send(Told::Committed(done)).is_err() {
             return;
         }
     }
@@ -80,7 +82,7 @@ fn run(
 fn commit(
     store: &mut dyn Store,
     batch: &[Op],
-    tell: &async_mpsc::UnboundedSender<Told>,
+    tell: &async_mpsc::Sender<Told>,
 ) -> Option<Vec<Done>> {
     let mut pause = PAUSE_MIN;
     loop {
@@ -89,20 +91,20 @@ fn commit(
             Ok(done) => {
                 ::metrics::histogram!(metrics::COMMIT_SECONDS).record(start.elapsed().as_secs_f64());
                 if pause > PAUSE_MIN {
-                    let _ = tell.send(Told::Problem(None));
+                    let _ = tell.blocking_send(Told::Problem(None));
                 }
                 return Some(done);
             }
             Err(StoreError::Unavailable(why)) => {
                 ::metrics::counter!(metrics::COMMITS_FAILED_TOTAL).increment(1);
-                if tell.send(Told::Problem(Some(why))).is_err() {
+                if tell.blocking_send(Told::Problem(Some(why))).is_err() {
                     return None;
                 }
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(PAUSE_MAX);
             }
             Err(StoreError::Corrupt(why)) => {
-                let _ = tell.send(Told::Broken(why));
+                let _ = tell.blocking_send(Told::Broken(why));
                 return None;
             }
         }
