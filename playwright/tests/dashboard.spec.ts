@@ -104,7 +104,7 @@ test("what does not fit is told at its field, and nothing is sent", async ({ pag
   await page.getByLabel("Tile").fill("5000");
   await expect(page.locator("#param-tile-problem")).toHaveText("must be a whole number from 1 to 1024, not 5000");
   await page.getByRole("button", { name: "Submit" }).click();
-  await expect(page.locator("#form-problem")).toContainText("tile: must be");
+  await expect(page.locator("#form-problem")).toContainText("Tile must be");
   await expect(page).toHaveURL(/\/submit/);
   await page.getByLabel("Tile").fill("");
   await page.getByLabel("End (not reached)").fill("0");

@@ -1,10 +1,11 @@
 // Tabs as workers of a real coordinator: right answers together, a tab that goes away, Pause and Stop, a shard that
-// never ends, and what one tab can do.
+// never ends. What one tab can do is measured in `../bench`.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect, test, type Browser, type Page } from "@playwright/test";
-import type { Contributor, Status, Tile } from "../../web-worker/ts/page";
+import type { Status } from "../../web-worker/ts/page";
+import { lendTab } from "./lend";
 import { startServer, type Server } from "./server";
 import { Api, type Job } from "./api";
 
@@ -15,12 +16,6 @@ interface Case {
   step: number;
   count: number;
   sha256: string;
-}
-
-declare global {
-  var tab: Contributor;
-  var seen: Status[];
-  var tiles: { job: string; item: number; bytes: number }[];
 }
 
 /** Digests of native runs; `web-worker/tests/digests.rs` keeps them true. */
@@ -42,23 +37,7 @@ test.afterAll(async () => {
   await server?.stop();
 });
 
-/** A page that lends itself; the module is the one the dashboard uses. */
-async function lend(browser: Browser, slots = 1): Promise<Page> {
-  const page = await (await browser.newContext()).newPage();
-  await page.goto(`${server.origin}/contribute`);
-  await page.evaluate(async (slots) => {
-    const path = "/web-worker/page.js";
-    const { createContributor } = (await import(path)) as typeof import("../../web-worker/ts/page");
-    globalThis.seen = [];
-    globalThis.tiles = [];
-    globalThis.tab = createContributor({ slots });
-    tab.onStatus((status: Status) => void seen.push(status));
-    tab.onTile(({ job, item, data }: Tile) => void tiles.push({ job, item, bytes: data.byteLength }));
-    tab.start();
-  }, slots);
-  await page.waitForFunction(() => ["idle", "working"].includes(seen.at(-1)?.state ?? ""));
-  return page;
-}
+const lend = (browser: Browser, slots = 1) => lendTab(browser, server.origin, slots);
 
 const last = (page: Page) => page.evaluate(() => seen.at(-1) as Status);
 
@@ -141,37 +120,4 @@ test("a shard that runs too long is ended, with its cause, and the neighbour goe
   expect((await api.over(slow.id)).state).toBe("failed");
   expect(await api.causes(slow.id)).toEqual(["out_of_time"]);
   await page.context().close();
-});
-
-test("one tab does 40,000 null items a second", async ({ browser }) => {
-  const page = await lend(browser, 1);
-  const items = 4_000_000;
-  const over = await api.over((await api.submit({ program: "rust-core", entry: "null", input: { range: { end: items } } })).id);
-  const rate = (items * 1000) / ((over.ended_ms ?? 0) - (over.started_ms ?? 0));
-  console.log(`${Math.round(rate)} null items/s through one tab`);
-  expect(rate).toBeGreaterThan(40_000);
-  await page.context().close();
-});
-
-test("a fresh tab has its first shard accepted within 1.5 s of opening the page", async ({ browser }) => {
-  const job = await api.submit({ program: "rust-core", entry: "mersenne", input: { range: { start: 3, end: 99_999, step: 2 } }, grain: { items: 3 } });
-  // The best of a few: another program on the machine must not decide.
-  const took_ms: number[] = [];
-  while (took_ms.length < 6 && Math.min(...took_ms) >= 1_500) {
-    const before = (await api.job(job.id)).counts.accepted;
-    const page = await (await browser.newContext()).newPage();
-    const opened_ms = Date.now();
-    await page.goto(`${server.origin}/contribute`, { waitUntil: "commit" });
-    await page.evaluate(async () => {
-      const path = "/web-worker/page.js";
-      const { createContributor } = (await import(path)) as typeof import("../../web-worker/ts/page");
-      createContributor({ slots: 1 }).start();
-    });
-    await expect.poll(async () => (await api.job(job.id)).counts.accepted, { intervals: [10] }).toBeGreaterThan(before);
-    took_ms.push(Date.now() - opened_ms);
-    await page.context().close();
-  }
-  await api.cancel(job.id);
-  console.log(`first shard after ${took_ms.join(", ")} ms`);
-  expect(Math.min(...took_ms)).toBeLessThan(1_500);
 });
