@@ -25,10 +25,10 @@ pub(crate) fn mount() {
 #[component]
 fn App() -> impl IntoView {
     provide_context(Clock::start());
-    provide_context(Announcer::new());
+    provide_context(Announcer::silent());
     provide_context(Theme::kept());
     provide_context(Nav::start());
-    provide_context(Contributor::new());
+    provide_context(Contributor::idle());
     provide_context(Feed::start());
     view! {
         <a class="skip" href="#main">"Skip to content"</a>

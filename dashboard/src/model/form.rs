@@ -28,7 +28,7 @@ pub fn params(entry: &Entry, typed: &Typed) -> Result<Value, Vec<ParamProblem>> 
     // What could not be read was not given either: that it is missing is not said a second time.
     problems.extend(
         more.into_iter()
-            .filter(|p| !typed.get(&p.field).is_some_and(|text| !text.trim().is_empty())),
+            .filter(|p| typed.get(&p.field).is_none_or(|text| text.trim().is_empty())),
     );
     if problems.is_empty() {
         given.retain(|name, value| !is_default(entry, name, value));

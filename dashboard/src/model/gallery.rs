@@ -199,16 +199,14 @@ mod tests {
         (0..100).for_each(|n| gallery.take(tile("a", n % 2), &[job("a")]));
         let bytes: usize = gallery.fresh(false).iter().map(|patch| patch.rgba.len()).sum();
         assert!(bytes <= 2 * 4 * 2 * 4, "{bytes}");
-        (0..3_000).for_each(|n| {
-            gallery.take(
-                Some(Tile {
-                    job: "z".into(),
-                    item: n,
-                    data: vec![0; 8_192],
-                }),
-                &[],
-            )
-        });
+        for item in 0..3_000 {
+            let tile = Tile {
+                job: "z".into(),
+                item,
+                data: vec![0; 8_192],
+            };
+            gallery.take(Some(tile), &[]);
+        }
         assert!(gallery.waiting.len() * 8_192 <= WAITING_BYTES_MAX);
     }
 }

@@ -65,7 +65,7 @@ pub fn contributor() -> Contributor {
 
 impl Contributor {
     /// Makes the handle; nothing is fetched yet.
-    pub fn new() -> Contributor {
+    pub fn idle() -> Contributor {
         Contributor {
             status: RwSignal::new(Status::default()),
             gallery: RwSignal::new(Gallery::default()),

@@ -60,6 +60,10 @@ fn Known(id: JobId) -> impl IntoView {
     let name = of_job(id, String::new(), title);
     let entry = entry_of(id);
     announce_changes(name, state);
+    // A job that ended without an output has no picture to wait for.
+    let draws = of_job(id, true, |job| {
+        !job.state.is_over() || job.counts.items_accepted > 0
+    });
     let layout = Memo::new(move |_| layout_of(id, entry.get().as_ref()));
     view! {
         <p class="crumbs"><a href="/jobs">"Jobs"</a></p>
@@ -71,7 +75,7 @@ fn Known(id: JobId) -> impl IntoView {
         <Origin id/>
         <Reason id/>
         <ProgressPart id/>
-        {move || layout.get().map(|layout| view! { <JobPicture id layout/> })}
+        {move || layout.get().filter(|_| draws.get()).map(|layout| view! { <JobPicture id layout/> })}
         <Why id state/>
         <JobErrors id/>
         <JobResults id state has_picture=Signal::derive(move || layout.get().is_some())/>
@@ -157,7 +161,7 @@ fn ProgressPart(id: JobId) -> impl IntoView {
             <h2 id="progress">"Progress"</h2>
             <Progress share label=Signal::stored("Items accepted".to_owned())/>
             <dl class="stats">
-                <Stat label="Done" value=text(|job| share_text(job)) note=text(done)/>
+                <Stat label="Done" value=text(share_text) note=text(done)/>
                 <Stat label="Rate" value=text(rate)/>
                 <Stat label="Left" value=text(left)/>
                 <Stat label="Took" value=text(took) note=text(|job| format!("{} of computing", format::duration(job.busy_ms)))/>

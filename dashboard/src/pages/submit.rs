@@ -13,7 +13,7 @@ use crate::net::feed::feed;
 use crate::net::http::{self, Trouble};
 use crate::net::poll::{Loaded, polled};
 use crate::ui::copy::CopyBox;
-use crate::ui::field::{ParamField, Problem};
+use crate::ui::field::{ParamField, Problem, label_of};
 use crate::ui::nav::{Nav, nav};
 use crate::ui::notice::{Skeleton, TroubleNotice};
 use leptos::ev::SubmitEvent;
@@ -155,7 +155,7 @@ impl Draft {
         let params = self
             .typed
             .with(|typed| form::params(&entry, typed))
-            .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
+            .map_err(|problems| problems.first().map(told).unwrap_or_default())?;
         let input = self.items.with(|items| items.spec(&entry))?;
         let mut spec = JobSpec::new(
             self.choice.with(|choice| choice.program.clone()),
@@ -183,6 +183,10 @@ impl Draft {
                 .map(|(name, _)| name.clone())
         })
     }
+}
+
+fn told(problem: &ParamProblem) -> String {
+    format!("{} {}.", label_of(&problem.field), problem.problem)
 }
 
 fn grain(text: &str) -> Result<Grain, String> {
@@ -284,7 +288,9 @@ fn EntryPart(draft: Draft, choices: Vec<Choice>, first: usize) -> impl IntoView 
     let options = options.collect_view();
     let choose = move |text: String| {
         let choice = text.parse::<usize>().ok().and_then(|at| choices.get(at).cloned());
-        choice.map(|choice| draft.choose(choice));
+        if let Some(choice) = choice {
+            draft.choose(choice);
+        }
     };
     view! {
         <section aria-labelledby="what">

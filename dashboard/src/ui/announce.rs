@@ -20,7 +20,7 @@ pub fn announcer() -> Announcer {
 
 impl Announcer {
     /// An announcer with nothing to say.
-    pub fn new() -> Announcer {
+    pub fn silent() -> Announcer {
         Announcer {
             waiting: RwSignal::new(None),
             shown: RwSignal::new(String::new()),

@@ -1,4 +1,5 @@
 //! The sign of the house: two wing-cases that open while this tab works.
+use crate::model::contribute::Status;
 use crate::net::contributor::contributor;
 use leptos::prelude::*;
 
@@ -20,7 +21,7 @@ pub fn Wings() -> impl IntoView {
     view! {
         <svg
             class="wings"
-            class:open=move || status.with(|status| status.is_on())
+            class:open=move || status.with(Status::is_on)
             viewBox="0 0 64 64"
             aria-hidden="true"
             focusable="false"

@@ -1,6 +1,7 @@
 //! A question before something that cannot be undone.
 use leptos::html::Dialog;
 use leptos::prelude::*;
+use web_sys::HtmlDialogElement;
 
 /// A button that asks first. The browser's own dialog keeps the focus and closes with Escape.
 #[component]
@@ -20,9 +21,9 @@ pub fn ConfirmButton(
 ) -> impl IntoView {
     let dialog = NodeRef::<Dialog>::new();
     let open = move |_| with_dialog(dialog, |dialog| drop(dialog.show_modal()));
-    let close = move |_| with_dialog(dialog, |dialog| dialog.close());
+    let close = move |_| with_dialog(dialog, HtmlDialogElement::close);
     let yes = move |_| {
-        with_dialog(dialog, |dialog| dialog.close());
+        with_dialog(dialog, HtmlDialogElement::close);
         on_yes.run(());
     };
     view! {
@@ -38,7 +39,7 @@ pub fn ConfirmButton(
     }
 }
 
-fn with_dialog(dialog: NodeRef<Dialog>, act: impl FnOnce(&web_sys::HtmlDialogElement)) {
+fn with_dialog(dialog: NodeRef<Dialog>, act: impl FnOnce(&HtmlDialogElement)) {
     if let Some(dialog) = dialog.get_untracked() {
         act(&dialog);
     }

@@ -29,7 +29,7 @@ pub fn ParamField(
             }
         }
     };
-    let label = capitalised(&field.name.replace('_', " "));
+    let label = label_of(&field.name);
     let about = help_text(&field);
     view! {
         <div class="field">
@@ -57,18 +57,18 @@ fn help_text(field: &Field) -> String {
     let about = field.about.trim_end_matches('.');
     let wanted = match field.kind {
         FieldKind::Choice | FieldKind::Boolean | FieldKind::Text => String::new(),
-        _ => capitalised(&wanted(field)),
+        _ => wanted(field),
     };
     let default = field
         .default
         .as_ref()
-        .map(|default| form::shown(default))
+        .map(form::shown)
         .filter(|default| default.len() <= 40);
     let default = default.map(|default| format!("default {default}"));
     let facts = [Some(wanted).filter(|wanted| !wanted.is_empty()), default]
         .into_iter()
         .flatten();
-    let facts = facts.collect::<Vec<_>>().join(", ");
+    let facts = capitalised(&facts.collect::<Vec<_>>().join(", "));
     let sentences = [about, facts.as_str()]
         .into_iter()
         .filter(|part| !part.is_empty());
@@ -88,6 +88,11 @@ fn wanted(field: &Field) -> String {
         }
     }
     text
+}
+
+/// A parameter's name for people: `center_x` is `Center x`.
+pub fn label_of(name: &str) -> String {
+    capitalised(&name.replace('_', " "))
 }
 
 fn capitalised(text: &str) -> String {
