@@ -4,23 +4,30 @@
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command};
 use coordinator::config::{self, Config};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-fn main() -> anyhow::Result<()> {
-    let matches = command().get_matches();
-    let file = matches.get_one::<PathBuf>("config");
-    let config = Config::load(
-        file.map(PathBuf::as_path),
-        std::env::vars(),
-        &config::flags(&matches),
-    )?;
-    if shows_config(&matches) {
-        for shown in config.show() {
-            println!("{} = {:?}  # {}", shown.key, shown.value, shown.origin);
+fn main() -> ExitCode {
+    match start(&command().get_matches()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
-        return Ok(());
+    }
+}
+
+fn start(matches: &ArgMatches) -> anyhow::Result<()> {
+    let file = matches.get_one::<PathBuf>("config");
+    // A variable that is not UTF-8 cannot be one of ours.
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let config = Config::load(file.map(PathBuf::as_path), env, &config::flags(matches))?;
+    if shows_config(matches) {
+        return show(&config).context("the settings could not be written");
     }
     coordinator::log::start(config.settings.log_format, &config.settings.log_filter);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -40,6 +47,14 @@ fn command() -> Command {
         .arg(file)
         .args(config::args())
         .subcommand(show)
+}
+
+fn show(config: &Config) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    config
+        .show()
+        .iter()
+        .try_for_each(|shown| writeln!(out, "{} = {:?}  # {}", shown.key, shown.value, shown.origin))
 }
 
 fn shows_config(matches: &ArgMatches) -> bool {

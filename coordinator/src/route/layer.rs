@@ -54,7 +54,7 @@ fn id_of(request: &Request) -> String {
 fn tell(request: &str, method: &Method, route: &str, status: StatusCode, took: Duration) {
     let status = status.as_u16();
     metrics::request(route, method, status, took);
-    let ms = took.as_millis();
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match status {
         500.. => tracing::warn!(request, %method, route, status, ms, "request"),
         400.. => tracing::info!(request, %method, route, status, ms, "request"),
