@@ -95,7 +95,7 @@ test("a job is submitted from the form, and its picture grows to its end", async
   await page.getByRole("button", { name: "Submit" }).click();
   await expect(page).toHaveURL(/\/jobs\/j-/);
   await expect(page.getByText("8 of 8 tiles")).toBeVisible();
-  await expect(page.getByText("Succeeded")).toBeVisible();
+  await expect(page.locator(".title .badge")).toHaveText("Succeeded");
   expect(await colours(page)).toBeGreaterThan(20);
 });
 
