@@ -193,7 +193,7 @@ pub(crate) struct Running {
     pub(crate) token: String,
     stop: watch::Sender<bool>,
     server: JoinHandle<anyhow::Result<()>>,
-    worker: Option<(watch::Sender<Stop>, JoinHandle<Result<(), RunError>>)>,
+    worker: Option<WorkerTask>,
 }
 
 /// Where `options` keep everything; `ELYTRA_DATA_DIR` and `elytra.toml` count too.
