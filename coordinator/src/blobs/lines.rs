@@ -30,7 +30,7 @@ impl LineIndex {
             ends_with_feed = *last == b'\n';
             for (at, _) in piece.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
                 index.lines += 1;
-                if index.lines % STRIDE == 0 {
+                if index.lines.is_multiple_of(STRIDE) {
                     index.offsets.push(index.length + at as u64 + 1);
                 }
             }

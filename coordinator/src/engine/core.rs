@@ -3,9 +3,8 @@ use super::handle::{Engine, EngineError, Message, SessionOut, WorkerHello};
 use super::job::JobInfo;
 use super::stats::Stats;
 use super::writer::{Told, Writer};
-use crate::store::{COORDINATOR_HEARTBEAT_MS, Chunk, Done, Op, StoredJob};
+use crate::store::{COORDINATOR_HEARTBEAT_MS, Chunk, Done, Op, Restored, RestoredClaim, StoredJob};
 use protocol::api::Worker;
-use protocol::cut::ShardRun;
 use protocol::ids::{ClaimId, JobId, SessionId};
 use protocol::limits::{COMMIT_BACKLOG_BYTES_MAX, JOBS_OPEN_MAX, WORKERS_MAX};
 use protocol::wire::JobHandle;
@@ -33,8 +32,11 @@ pub(super) enum Waiter {
     /// The scheduler, for counts.
     Count(JobHandle, Option<(ClaimId, u32)>),
     /// A request.
-    Request(Box<dyn FnOnce(&mut Core, Done) + Send>),
+    Request(Then),
 }
+
+/// What a request does when its operation is durable.
+pub(super) type Then = Box<dyn FnOnce(&mut Core, Done) + Send>;
 
 /// What the store said of itself at start.
 pub(super) struct Facts {
@@ -131,7 +133,7 @@ impl Core {
     }
 
     /// Takes over the jobs that were not over when the coordinator stopped.
-    pub(super) fn restore(&mut self, jobs: Vec<(StoredJob, Option<(ClaimId, Vec<ShardRun>)>)>) {
+    pub(super) fn restore(&mut self, jobs: Vec<Restored>) {
         for (job, claimed) in jobs {
             let chunks = self
                 .engine
@@ -145,11 +147,7 @@ impl Core {
         }
     }
 
-    pub(super) async fn run(
-        mut self,
-        mut messages: mpsc::Receiver<Message>,
-        mut told: mpsc::Receiver<Told>,
-    ) {
+    pub(super) async fn run(mut self, mut messages: mpsc::Receiver<Message>, mut told: mpsc::Receiver<Told>) {
         let mut taken = Vec::with_capacity(MESSAGES_AT_ONCE);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -183,11 +181,7 @@ impl Core {
     }
 
     /// Lets workers return what they have, within bounds, and waits for the last commit.
-    async fn drain(
-        &mut self,
-        messages: &mut mpsc::Receiver<Message>,
-        told: &mut mpsc::Receiver<Told>,
-    ) {
+    async fn drain(&mut self, messages: &mut mpsc::Receiver<Message>, told: &mut mpsc::Receiver<Told>) {
         self.input(Input::Drain);
         let until = tokio::time::Instant::now() + DRAIN_MAX;
         loop {
@@ -235,7 +229,7 @@ impl Core {
             Told::Problem(problem) => {
                 match &problem {
                     Some(why) if self.commits.problem.is_none() => {
-                        tracing::error!(%why, "nothing can be stored; it is tried again")
+                        tracing::error!(%why, "nothing can be stored; it is tried again");
                     }
                     None => tracing::info!("the store takes what it is given again"),
                     Some(_) => {}
@@ -301,12 +295,7 @@ impl Core {
     }
 
     /// Makes a stored job known to the scheduler and to sessions.
-    pub(super) fn add_job(
-        &mut self,
-        job: StoredJob,
-        chunks: Vec<Chunk>,
-        claimed: Option<(ClaimId, Vec<ShardRun>)>,
-    ) {
+    pub(super) fn add_job(&mut self, job: StoredJob, chunks: Vec<Chunk>, claimed: Option<RestoredClaim>) {
         if self.scheduler.handle_of(job.record.id).is_some() {
             return;
         }

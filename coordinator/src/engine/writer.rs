@@ -64,11 +64,7 @@ impl Writer {
     }
 }
 
-fn run(
-    mut store: Box<dyn Store>,
-    batches: &mpsc::Receiver<Vec<Op>>,
-    tell: &async_mpsc::Sender<Told>,
-) {
+fn run(mut store: Box<dyn Store>, batches: &mpsc::Receiver<Vec<Op>>, tell: &async_mpsc::Sender<Told>) {
     while let Ok(batch) = batches.recv() {
         let Some(done) = commit(store.as_mut(), &batch, tell) else {
             return;
@@ -79,11 +75,7 @@ fn run(
     }
 }
 
-fn commit(
-    store: &mut dyn Store,
-    batch: &[Op],
-    tell: &async_mpsc::Sender<Told>,
-) -> Option<Vec<Done>> {
+fn commit(store: &mut dyn Store, batch: &[Op], tell: &async_mpsc::Sender<Told>) -> Option<Vec<Done>> {
     let mut pause = PAUSE_MIN;
     loop {
         let start = Instant::now();
