@@ -1,7 +1,7 @@
 //! A coordinator around the real scheduler: sessions, frames, commits, being killed and starting again.
 use crate::checker::Checker;
 use crate::network::ConnId;
-use crate::plan::Person;
+use crate::plan::{Fault, Person};
 use crate::store::{Commit, Op, StoredJob};
 use crate::task;
 use crate::twin::Sabotage;
@@ -23,6 +23,9 @@ const CHECK_EVERY: u64 = 4;
 /// How soon whoever added items looks whether they are stored.
 const APPEND_AGAIN_US: u64 = 3_000_000;
 
+/// How long a coordinator that was told to stop still runs.
+const DRAIN_US: u64 = 2_000_000;
+
 /// A coordinator process, or the lack of one.
 #[derive(Default)]
 pub(crate) struct Coordinator {
@@ -40,6 +43,8 @@ pub(crate) struct Coordinator {
     inputs: VecDeque<Input>,
     inputs_taken: u64,
     leases_sent: Vec<LeaseId>,
+    /// Told to stop: takes no new connections.
+    pub(crate) draining: bool,
 }
 
 /// The program of a job.
@@ -107,6 +112,15 @@ impl World {
             if self.plan.jobs[job].submitted_us <= self.now_us {
                 self.submit(job);
             }
+        }
+    }
+
+    /// The process is told to stop: it tells its workers, and then goes like any other.
+    pub(crate) fn drain_coordinator(&mut self, down_us: u64) {
+        if self.coordinator.is_up() && !self.coordinator.draining {
+            self.coordinator.draining = true;
+            self.scheduler(Input::Drain);
+            self.after(DRAIN_US, Event::Fault(Fault::Crash { down_us }));
         }
     }
 

@@ -32,7 +32,7 @@ impl World {
     pub(crate) fn open(&mut self, node: usize) {
         let delay_us = self.delay_us();
         let reachable = self.nodes[node].unreachable_until_us <= self.now_us;
-        if !self.coordinator.is_up() || !reachable {
+        if !self.coordinator.is_up() || self.coordinator.draining || !reachable {
             return self.after(delay_us, Event::Node(node, NodeEvent::Ended(None, "unreachable")));
         }
         self.network.made += 1;

@@ -117,6 +117,8 @@ pub enum Fault {
     Adjust { worker: usize, slots: u16, percent: u8 },
     /// The coordinator is killed, and started again after so long.
     Crash { down_us: u64 },
+    /// The coordinator is told to stop, goes two seconds later, and is started again after so long.
+    Drain { down_us: u64 },
     /// The store takes nothing for so long.
     StoreAway { for_us: u64 },
 }
@@ -230,7 +232,7 @@ impl JobPlan {
 
 fn fault(c: &mut Chance, workers: usize) -> Fault {
     let worker = c.between(0, workers as u64) as usize;
-    match c.between(0, 12) {
+    match c.between(0, 13) {
         0..=2 => Fault::Cut {
             worker,
             worker_learns_us: c.magnitude(1_000, 60 * SECOND_US),
@@ -262,6 +264,9 @@ fn fault(c: &mut Chance, workers: usize) -> Fault {
             percent: c.one_of(&[5, 50, 100]),
         },
         10 => Fault::Crash {
+            down_us: c.magnitude(10_000, 20 * SECOND_US),
+        },
+        11 => Fault::Drain {
             down_us: c.magnitude(10_000, 20 * SECOND_US),
         },
         _ => Fault::StoreAway {

@@ -308,6 +308,7 @@ impl World {
                 self.node_event(worker, NodeEvent::Person(worker::Person::SetSlots(slots)));
                 self.node_event(worker, NodeEvent::Person(worker::Person::SetIntensity(percent)));
             }
+            Fault::Drain { down_us } => self.drain_coordinator(down_us.min(left_us)),
             Fault::Crash { down_us } => self.crash(down_us.min(left_us)),
             Fault::StoreAway { for_us } => {
                 self.store_away_until_us = self.now_us + for_us.min(left_us);

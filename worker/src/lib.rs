@@ -17,6 +17,7 @@
 //! | [`status`] | what people see: why is it idle, what does it do and for whom |
 //! | `link` | connecting, greeting, heartbeats, backoff, ending |
 //! | `lease` | what is held, and the checks of what the coordinator says |
+//! | `unstarted` | which shards of a lease wait for a slot |
 //! | `split` | which bytes of a lease's input belong to which shard |
 //! | `slots` | batches to slots, duty cycle, stopping |
 //! | `results` | merging, sending, keeping over a disconnection |
@@ -34,6 +35,7 @@ mod results;
 mod slots;
 mod split;
 pub mod status;
+mod unstarted;
 mod worker;
 
 pub use config::WorkerConfig;

@@ -1,4 +1,7 @@
 //! What people see of a worker: what it does and for whom, and why it does nothing.
+use crate::lease::HeldInput;
+use crate::output::Output;
+use crate::worker::{Mode, Worker};
 use protocol::ids::JobId;
 use protocol::wire::{OpenJob, PauseReason, RefusalCode};
 use std::fmt;
@@ -130,5 +133,70 @@ fn pause_words(reason: PauseReason) -> &'static str {
         PauseReason::Hidden => "the tab is hidden",
         PauseReason::Schedule => "outside the chosen hours",
         PauseReason::Stopping => "stopping",
+    }
+}
+
+impl Worker {
+    /// What it does, why it does nothing, and what it has done.
+    pub fn status(&self) -> Status {
+        let slots_busy = self.slots_busy();
+        Status {
+            activity: self.activity(),
+            current: self.current.clone().filter(|_| slots_busy > 0),
+            slots: self.slots_used,
+            slots_busy,
+            intensity_percent: self.intensity_percent,
+            leases: self.leases.len(),
+            shards_held: self.leases.values().map(|held| held.open).sum(),
+            done: self.counts,
+        }
+    }
+
+    /// Says once that people see something else now.
+    pub(crate) fn status_change(&mut self) -> Option<Output> {
+        let job = self.current.as_ref().map(|job| job.id);
+        let now = (self.activity(), job);
+        if self.told.as_ref() == Some(&now) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(Output::StatusChanged)
+    }
+
+    fn activity(&self) -> Activity {
+        match &self.mode {
+            Mode::NotStarted => Activity::NotStarted,
+            Mode::Ended => Activity::Ended,
+            Mode::Finishing(_) => Activity::Finishing,
+            Mode::Refused { code, detail } => Activity::Refused {
+                code: *code,
+                detail: detail.clone(),
+            },
+            Mode::Running => self.running_activity(),
+        }
+    }
+
+    fn running_activity(&self) -> Activity {
+        if let Some(reason) = self.pause() {
+            return Activity::Paused(reason);
+        }
+        if self.slots_busy() > 0 {
+            return Activity::Working;
+        }
+        if !self.link.is_up() {
+            let reason = self.link_reason.clone();
+            return Activity::Connecting {
+                failures: self.backoff.failures,
+                reason,
+            };
+        }
+        match self.order.front().and_then(|id| self.leases.get(id)) {
+            None if self.uploading.is_empty() => Activity::NoWork,
+            None => Activity::WaitingForUpload,
+            Some(held) if !self.program_ready(held.job.program) => Activity::WaitingForProgram,
+            Some(held) if !matches!(held.input, HeldInput::Here(_)) => Activity::WaitingForInput,
+            Some(_) if self.resting > 0 => Activity::Resting,
+            Some(_) => Activity::WaitingForUpload,
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! The struct that owns all state, its door, and what people and the coordinator can want of it.
 use crate::config::WorkerConfig;
 use crate::input::{Input, Person};
-use crate::lease::{HeldInput, HeldLease};
+use crate::lease::HeldLease;
 use crate::link::{Backoff, Link};
 use crate::output::Output;
 use crate::programs::Program;
 use crate::results::{Kept, Pending, Uploading};
 use crate::slots::Slot;
-use crate::status::{Activity, Counts, CurrentJob, Status};
+use crate::status::{Activity, Counts, CurrentJob};
 use protocol::frame;
 use protocol::ids::{JobId, LeaseId, ProgramHash, SessionId};
 use protocol::wire::{JobHandle, OpenJob, PauseReason, RefusalCode, ToWorker};
@@ -64,7 +64,7 @@ pub struct Worker {
 
     pub(crate) counts: Counts,
     pub(crate) outputs: VecDeque<Output>,
-    told: Option<(Activity, Option<JobId>)>,
+    pub(crate) told: Option<(Activity, Option<JobId>)>,
 }
 
 /// What the worker is about.
@@ -173,21 +173,6 @@ impl Worker {
         match self.link {
             Link::Up { session, .. } => Some(session),
             _ => None,
-        }
-    }
-
-    /// What it does, why it does nothing, and what it has done.
-    pub fn status(&self) -> Status {
-        let slots_busy = self.slots_busy();
-        Status {
-            activity: self.activity(),
-            current: self.current.clone().filter(|_| slots_busy > 0),
-            slots: self.slots_used,
-            slots_busy,
-            intensity_percent: self.intensity_percent,
-            leases: self.leases.len(),
-            shards_held: self.leases.values().map(|held| held.open).sum(),
-            done: self.counts,
         }
     }
 
@@ -370,52 +355,5 @@ impl Worker {
     /// Whether a lease of this job is given back at once.
     pub(crate) fn gives_back(&self, job: JobHandle) -> bool {
         !self.takes_work() || self.refused.contains(&job)
-    }
-
-    fn status_change(&mut self) -> Option<Output> {
-        let job = self.current.as_ref().map(|job| job.id);
-        let now = (self.activity(), job);
-        if self.told.as_ref() == Some(&now) {
-            return None;
-        }
-        self.told = Some(now);
-        Some(Output::StatusChanged)
-    }
-
-    fn activity(&self) -> Activity {
-        match &self.mode {
-            Mode::NotStarted => Activity::NotStarted,
-            Mode::Ended => Activity::Ended,
-            Mode::Finishing(_) => Activity::Finishing,
-            Mode::Refused { code, detail } => Activity::Refused {
-                code: *code,
-                detail: detail.clone(),
-            },
-            Mode::Running => self.running_activity(),
-        }
-    }
-
-    fn running_activity(&self) -> Activity {
-        if let Some(reason) = self.pause() {
-            return Activity::Paused(reason);
-        }
-        if self.slots_busy() > 0 {
-            return Activity::Working;
-        }
-        if !self.link.is_up() {
-            let reason = self.link_reason.clone();
-            return Activity::Connecting {
-                failures: self.backoff.failures,
-                reason,
-            };
-        }
-        match self.order.front().and_then(|id| self.leases.get(id)) {
-            None if self.uploading.is_empty() => Activity::NoWork,
-            None => Activity::WaitingForUpload,
-            Some(held) if !self.program_ready(held.job.program) => Activity::WaitingForProgram,
-            Some(held) if !matches!(held.input, HeldInput::Here(_)) => Activity::WaitingForInput,
-            Some(_) if self.resting > 0 => Activity::Resting,
-            Some(_) => Activity::WaitingForUpload,
-        }
     }
 }
