@@ -148,8 +148,13 @@ async fn a_server_that_is_away_is_waited_for_and_finds_the_same_worker_again() {
     assert_eq!(hello.worker, again.worker);
     session.welcome().await;
     // What it sends shows that it has read the welcome.
-    session.send(ToWorker::Open(open(1, "echo", server.program))).await;
-    assert!(matches!(execute(&mut session, 1, 1).await, FromWorker::Finished { .. }));
+    session
+        .send(ToWorker::Open(open(1, "echo", server.program)))
+        .await;
+    assert!(matches!(
+        execute(&mut session, 1, 1).await,
+        FromWorker::Finished { .. }
+    ));
     worker.stop.send_replace(Stop::Now);
     assert_eq!(session.next().await, FromWorker::Goodbye);
     worker.ended().await.expect("a good end");
