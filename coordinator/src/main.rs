@@ -70,7 +70,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         None => None,
     };
     let store = coordinator::open_store(settings)?;
-    tracing::info!(listen = %listener.local_addr()?, "serving");
+    let address = listener.local_addr()?;
+    tracing::info!(listen = %address, "the store is open; serving");
     coordinator::run(listener, admin, store, settings, told_to_stop()).await
 }
 

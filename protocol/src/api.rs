@@ -237,7 +237,7 @@ pub struct Worker {
     pub failed: u64,
     /// Attempts of it that were lost.
     pub lost: u64,
-    /// Accepted divided by handed out, of what is over; 1 at the beginning.
+    /// Accepted divided by accepted and lost; 1 at the beginning.
     pub reliability: f64,
     /// Its measured speed for each program entry.
     pub speeds: Vec<Speed>,

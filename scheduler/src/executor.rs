@@ -74,9 +74,10 @@ pub(crate) struct Speed {
 }
 
 impl Record {
-    /// Finished divided by handed out, of what is over.
+    /// Accepted of what was not lost here. A failed attempt is the program's doing more often than the
+    /// worker's, and says nothing of it.
     pub(crate) fn reliability(&self) -> f64 {
-        let over = self.accepted + self.failed + self.lost;
+        let over = self.accepted + self.lost;
         if over == 0 {
             1.0
         } else {

@@ -27,7 +27,7 @@ impl Scheduler {
         self.explain_shards(job, &mut reasons);
         if reasons.is_empty() {
             let text = format!(
-                "{} shards are with workers, {} wait",
+                "shards with workers: {}, waiting: {}",
                 job.leased,
                 job.pending.count()
             );

@@ -15,8 +15,11 @@ use std::path::{Path, PathBuf};
 pub const FILE_DEFAULT: &str = "elytra.toml";
 const ENV_PREFIX: &str = "ELYTRA_";
 /// Variables of the command line and of workers that share the prefix.
-const ENV_OF_OTHERS: [&str; 8] = [
+const ENV_OF_OTHERS: [&str; 11] = [
     "CONFIG",
+    "LOG",
+    "MEMORY_MIB",
+    "WORKER_NAME",
     "SERVER",
     "TOKEN",
     "TOKEN_FILE",
