@@ -255,7 +255,7 @@ pub struct Speed {
     pub entry: String,
     /// Items a second and slot.
     pub items_per_second: f64,
-    /// Against the median of the workers measured for this entry; 1 is typical.
+    /// Against all that was measured for this entry lately; 1 is typical, 2 is twice as fast.
     pub score: f64,
 }
 

@@ -206,7 +206,9 @@ impl Scheduler {
         let key = job.speed_key;
         if let Some(worker) = self.workers.get_mut(&session) {
             worker.record.accepted += u64::from(part.count);
-            job.item_ms.add(worker.measured(key, part.count, items, busy_us));
+            let item_ms = worker.measured(key, part.count, items, busy_us);
+            job.item_ms.add(item_ms);
+            self.typical.entry(key).or_default().add(item_ms);
         }
         let effect = match finished {
             Finished::Inline(outputs) if outputs.run == part => Effect::Accept {

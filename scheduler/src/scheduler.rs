@@ -46,6 +46,8 @@ pub struct Scheduler {
     pub(crate) hungry: BTreeSet<SessionId>,
     pub(crate) timers: TimerTable,
     pub(crate) outputs: VecDeque<Output>,
+    /// Execution time of an item, in milliseconds, over all workers and jobs of an entry.
+    pub(crate) typical: BTreeMap<SpeedKey, crate::rate::Average>,
     speed_keys: BTreeMap<(ProgramHash, String), SpeedKey>,
     pub(crate) leases_made: u64,
     pub(crate) ended: crate::finish::Ended,
@@ -71,6 +73,7 @@ impl Scheduler {
             hungry: BTreeSet::new(),
             timers: TimerTable::default(),
             outputs: VecDeque::new(),
+            typical: BTreeMap::new(),
             speed_keys: BTreeMap::new(),
             leases_made: 0,
             ended: crate::finish::Ended::default(),

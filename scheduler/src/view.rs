@@ -1,5 +1,5 @@
 //! How everything stands, for whoever asks; nothing here changes anything.
-use crate::executor::{Executor, Record, SpeedKey};
+use crate::executor::{Executor, Record};
 use crate::job::Job;
 use crate::scheduler::Scheduler;
 use protocol::api::{JobCounts, Speed, Worker};
@@ -148,26 +148,16 @@ impl Scheduler {
     fn speeds(&self, record: &Record) -> Vec<Speed> {
         let speeds = record.speeds.iter().filter_map(|(key, speed)| {
             let item_ms = speed.item_ms.get()?;
-            let median_ms = self.median_item_ms(*key)?;
+            let typical_ms = self.typical.get(key)?.get()?;
             let entry = self.entry_of(*key)?.to_owned();
             let items_per_second = 1_000.0 / item_ms.max(1e-6);
             Some(Speed {
                 entry,
                 items_per_second,
-                score: median_ms / item_ms.max(1e-6),
+                score: typical_ms / item_ms.max(1e-6),
             })
         });
         speeds.collect()
-    }
-
-    fn median_item_ms(&self, key: SpeedKey) -> Option<f64> {
-        let measured = self
-            .workers
-            .values()
-            .filter_map(|w| w.record.speeds.get(&key)?.item_ms.get());
-        let mut all: Vec<f64> = measured.collect();
-        all.sort_by(f64::total_cmp);
-        all.get(all.len() / 2).copied()
     }
 }
 

@@ -124,6 +124,9 @@ impl Core {
 
     /// Tells how a worker stands, or that it left.
     pub(super) fn publish_worker(&mut self, id: WorkerId) {
+        if !self.engine.events().is_watched() {
+            return;
+        }
         let worker = match self.scheduler.worker(id) {
             Some(worker) => worker,
             None => match self.gone.iter().find(|worker| worker.id == id) {
