@@ -1,5 +1,5 @@
-//! Squares of long numbers: limbs of 28 bits, so that 256 products fit into a u64 before anything
-//! has to be carried. WebAssembly multiplies 32 by 32 bits in pairs and has no carry flag.
+//! Squares of long numbers: limbs of 28 bits, so that a column of products fits into a u64 before
+//! anything has to be carried. WebAssembly multiplies 32 by 32 bits in pairs and has no carry flag.
 //!
 //! Above [`KARATSUBA_LIMBS`] a square is three squares of half the length (Karatsuba):
 //! (a + bX)² = a² + ((a + b)² - a² - b²) X + b² X².
@@ -8,8 +8,6 @@
 pub(super) const LIMB_BITS: u32 = 28;
 /// A limb with all bits set.
 pub(super) const LIMB_MASK: u32 = (1 << LIMB_BITS) - 1;
-/// Products of two limbs that a u64 can hold: 2^8 · 2^28 · 2^28.
-const PRODUCTS_PER_SUM: usize = 256;
 /// From this length on three half squares are cheaper than a whole one (measured).
 const KARATSUBA_LIMBS: usize = 128;
 
@@ -92,14 +90,17 @@ fn add_to(a: &mut [u32], b: &[u32]) {
 
 /// Column k of the square is the sum of `a[i] · a[k - i]`: each pair twice, and the middle once. With
 /// `a` also written backwards, both factors are read forwards, as SIMD wants them.
+///
+/// A u64 holds a column: at most 64 products of 56 bits twice, one more, and a carry of 36 bits.
 #[cfg_attr(target_family = "wasm", target_feature(enable = "simd128"))]
 fn square_by_columns(a: &[u32], out: &mut [u32], room: &mut [u32]) {
+    const { assert!(KARATSUBA_LIMBS <= 128) };
     let n = a.len();
     let backwards = &mut room[..n];
     for (to, from) in backwards.iter_mut().zip(a.iter().rev()) {
         *to = *from;
     }
-    let mut carry: u128 = 0;
+    let mut carry: u64 = 0;
     for (k, out) in out.iter_mut().enumerate() {
         let first = (k + 1).saturating_sub(n);
         let end = k.div_ceil(2);
@@ -110,21 +111,53 @@ fn square_by_columns(a: &[u32], out: &mut [u32], room: &mut [u32]) {
         } else {
             0
         };
-        carry += 2 * sum + u128::from(middle);
+        carry += 2 * sum + middle;
         *out = carry as u32 & LIMB_MASK;
         carry >>= LIMB_BITS;
     }
 }
 
+/// Limbs multiplied in one turn of the loop: a sandbox looks at its clock at every turn, so turns are long.
+const TURN: usize = 8;
+
+/// The sum of the products of two equally long slices.
 #[cfg_attr(target_family = "wasm", target_feature(enable = "simd128"))]
 #[inline]
-fn dot(a: &[u32], b: &[u32]) -> u128 {
-    let chunks = a.chunks(PRODUCTS_PER_SUM).zip(b.chunks(PRODUCTS_PER_SUM));
-    chunks.map(|(a, b)| u128::from(dot_short(a, b))).sum()
+fn dot(a: &[u32], b: &[u32]) -> u64 {
+    let (turns_a, rest_a) = a.as_chunks::<TURN>();
+    let (turns_b, rest_b) = b.as_chunks::<TURN>();
+    let turns = dot_turns(turns_a, turns_b);
+    let rest: u64 = rest_a
+        .iter()
+        .zip(rest_b)
+        .map(|(&a, &b)| u64::from(a) * u64::from(b))
+        .sum();
+    turns + rest
 }
 
-#[cfg_attr(target_family = "wasm", target_feature(enable = "simd128"))]
+#[cfg(not(target_family = "wasm"))]
 #[inline]
-fn dot_short(a: &[u32], b: &[u32]) -> u64 {
-    a.iter().zip(b).map(|(&a, &b)| u64::from(a) * u64::from(b)).sum()
+fn dot_turns(a: &[[u32; TURN]], b: &[[u32; TURN]]) -> u64 {
+    let products = a.as_flattened().iter().zip(b.as_flattened());
+    products.map(|(&a, &b)| u64::from(a) * u64::from(b)).sum()
+}
+
+#[cfg(target_family = "wasm")]
+#[target_feature(enable = "simd128")]
+#[inline]
+fn dot_turns(a: &[[u32; TURN]], b: &[[u32; TURN]]) -> u64 {
+    use core::arch::wasm32::{
+        i64x2_add, u32x4, u64x2_extmul_high_u32x4, u64x2_extmul_low_u32x4, u64x2_extract_lane, u64x2_splat,
+    };
+    let mut sums = [u64x2_splat(0); 4];
+    for (a, b) in a.iter().zip(b) {
+        let (a_low, b_low) = (u32x4(a[0], a[1], a[2], a[3]), u32x4(b[0], b[1], b[2], b[3]));
+        let (a_high, b_high) = (u32x4(a[4], a[5], a[6], a[7]), u32x4(b[4], b[5], b[6], b[7]));
+        sums[0] = i64x2_add(sums[0], u64x2_extmul_low_u32x4(a_low, b_low));
+        sums[1] = i64x2_add(sums[1], u64x2_extmul_high_u32x4(a_low, b_low));
+        sums[2] = i64x2_add(sums[2], u64x2_extmul_low_u32x4(a_high, b_high));
+        sums[3] = i64x2_add(sums[3], u64x2_extmul_high_u32x4(a_high, b_high));
+    }
+    let sum = i64x2_add(i64x2_add(sums[0], sums[1]), i64x2_add(sums[2], sums[3]));
+    u64x2_extract_lane::<0>(sum) + u64x2_extract_lane::<1>(sum)
 }
