@@ -17,6 +17,12 @@ export interface Job {
   ended_ms?: number;
 }
 
+export interface Worker {
+  connected: boolean;
+  kind: string;
+  accepted: number;
+}
+
 type ResultLine = { item?: { item: number; output?: unknown; bytes?: string }; cursor?: { cursor: string; end: boolean } };
 
 export class Api {
@@ -48,8 +54,8 @@ export class Api {
     return this.#ask("POST", `jobs/${id}/cancel`) as Promise<Job>;
   }
 
-  async workers(): Promise<{ connected: boolean; kind: string }[]> {
-    const { workers } = (await this.#ask("GET", "workers")) as { workers: { connected: boolean; kind: string }[] };
+  async workers(): Promise<Worker[]> {
+    const { workers } = (await this.#ask("GET", "workers")) as { workers: Worker[] };
     return workers;
   }
 

@@ -1,10 +1,10 @@
 // Tabs as workers of a real coordinator: right answers together, a tab that goes away, Pause and Stop, a shard that
 // never ends. What one tab can do is measured in `../bench`.
 
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect, test, type Browser, type Page } from "@playwright/test";
 import type { Status } from "../../web-worker/ts/page";
+import { digestOf } from "./digest";
 import { lendTab } from "./lend";
 import { startServer, type Server } from "./server";
 import { Api, type Job } from "./api";
@@ -42,17 +42,6 @@ const lend = (browser: Browser, slots = 1) => lendTab(browser, server.origin, sl
 const last = (page: Page) => page.evaluate(() => seen.at(-1) as Status);
 
 const range = ({ first, step, count }: Case) => ({ range: { start: first, end: first + step * count, step } });
-
-/** The digest of a job's outputs as one shard would have written them. */
-function digestOf(outputs: Buffer[]): string {
-  const hash = createHash("sha256");
-  for (const output of outputs) {
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(output.length);
-    hash.update(length).update(output);
-  }
-  return hash.digest("hex");
-}
 
 test("two tabs give the digests of a native run, also when one is closed in the middle", async ({ browser }) => {
   const pages = [await lend(browser, 1), await lend(browser, 1)];
