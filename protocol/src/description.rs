@@ -11,8 +11,25 @@ pub struct Description {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// In which of the three forms it was brought.
+    #[serde(default)]
+    pub kind: ProgramKind,
     /// What it can be asked to do.
     pub entries: Vec<Entry>,
+}
+
+/// The form in which a program was brought; after admission all three run alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ProgramKind {
+    /// A module with entry functions of the kernel ABI.
+    #[default]
+    Kernel,
+    /// A WASI program: standard input to standard output.
+    Command,
+    /// A JavaScript module, evaluated by the script engine.
+    Script,
 }
 
 /// One entry function.

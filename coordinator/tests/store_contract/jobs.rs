@@ -318,7 +318,7 @@ pub(crate) fn tokens_and_programs_are_kept(open: Open<'_>) {
     let description = Description {
         name: "mine".into(),
         version: "1".into(),
-        entries: Vec::new(),
+        ..Description::default()
     };
     let hash = ProgramHash::of(b"mine");
     let program = || Op::AddProgram {
