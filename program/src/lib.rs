@@ -5,12 +5,16 @@
 //! and compiles in bounded time; its hash is the program's name ever after. Nothing here does IO.
 #![forbid(unsafe_code)]
 
-mod body;
 mod check;
 mod describe;
+mod edit;
 pub mod limits;
+mod marker;
 mod refusal;
+mod rewrite;
 
+pub use check::imports::{WASI, WASI_MODULE};
+pub use marker::MARKER_SECTION;
 pub use refusal::{Cause, Function, Place, Refusal};
 
 use protocol::description::Description;
@@ -27,17 +31,26 @@ pub struct Admitted {
     pub description: Description,
 }
 
-/// Checks a module. The error says what is wrong, where, and what to do.
+/// Checks a module and makes it ready to run. The error says what is wrong, where, and what to do.
+/// Admitting what was admitted changes nothing.
 pub fn admit(bytes: Vec<u8>) -> Result<Admitted, Refusal> {
-    if bytes.len() > limits::MODULE_BYTES_MAX {
-        return Err(Cause::ModuleTooLong { bytes: bytes.len() }.into());
-    }
-    let shape = check::check(&bytes).map_err(|refusal| refusal.named_from(&bytes))?;
-    let description = describe::describe(&shape.description, &shape.entries)?;
+    too_long(&bytes)?;
+    let module = marker::before_admission(&bytes).unwrap_or(bytes);
+    let shape = check::check(&module).map_err(|refusal| refusal.named_from(&module))?;
+    let description = describe::describe(&shape)?;
+    let bytes = rewrite::rewrite(&module, &rewrite::Additions::default(), Vec::new())?;
+    too_long(&bytes)?;
     let hash = ProgramHash::of(&bytes);
     Ok(Admitted {
         bytes,
         hash,
         description,
     })
+}
+
+fn too_long(bytes: &[u8]) -> Result<(), Refusal> {
+    if bytes.len() > limits::MODULE_BYTES_MAX {
+        return Err(Cause::ModuleTooLong { bytes: bytes.len() }.into());
+    }
+    Ok(())
 }

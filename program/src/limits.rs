@@ -7,8 +7,11 @@ use wasmparser::WasmFeatures;
 
 /// A module's size, names and description included.
 pub const MODULE_BYTES_MAX: usize = protocol::limits::PROGRAM_BYTES_MAX;
-/// What `memory` may declare as its maximum: 1 GiB.
+/// What `memory` may grow to: 1 GiB. Ordinary toolchains declare no maximum or a larger one; admission
+/// sets this one then, so that growing fails at the same size everywhere (a job's own limit may be lower).
 pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// Bytes of a WebAssembly page, the unit of a memory's size.
+pub(crate) const WASM_PAGE_BYTES: u64 = 64 << 10;
 /// One function's body.
 pub const BODY_BYTES_MAX: usize = 128 << 10;
 /// Parameters and locals of one function.
@@ -31,8 +34,11 @@ pub const EXPORTS_MAX: u32 = 1_000;
 pub const TABLES_MAX: u32 = 1;
 /// Elements the one table may hold; the native sandbox reserves as many for each slot.
 pub const TABLE_ELEMENTS_MAX: u64 = 20_000;
-/// Data and element segments, each kind for itself.
-pub const SEGMENTS_MAX: u32 = 20_000;
+/// Element segments.
+pub const ELEMENT_SEGMENTS_MAX: u32 = 20_000;
+/// Data segments: what browsers allow. Go writes one for every run of bytes that are not zero, 63,000
+/// in a program with `net/http`.
+pub const DATA_SEGMENTS_MAX: u32 = 100_000;
 /// The description section, all its pieces together.
 pub const DESCRIPTION_BYTES_MAX: usize = 256 << 10;
 /// A name that an error repeats is cut to this many characters.

@@ -60,26 +60,46 @@ pub enum Cause {
         message: String,
     },
     /// An import from elsewhere, or one that this ABI does not have.
-    #[error(
-        "the module imports '{module}'.'{name}': only the functions input_len, input_read, output_write and log of \
-         module 'elytra' can be imported; there is no clock, randomness, file or network"
-    )]
+    #[error("the module imports '{module}'.'{name}': {advice}")]
     UnknownImport {
         /// The module it names.
         module: String,
         /// The import's name.
         name: String,
+        /// What to do.
+        advice: &'static str,
     },
-    /// An import of the ABI with other parameters or results.
-    #[error(
-        "the import 'elytra'.'{name}' must be a function of type {wanted}: build against the current kernel SDK"
-    )]
+    /// A known import with other parameters or results.
+    #[error("the import '{module}'.'{name}' must be a function of type {wanted}: {advice}")]
     ImportType {
+        /// The module it names.
+        module: String,
         /// The import's name.
         name: &'static str,
         /// The type it should have.
-        wanted: &'static str,
+        wanted: String,
+        /// What to do.
+        advice: &'static str,
     },
+    /// It imports from both sides.
+    #[error(
+        "the module imports from 'elytra' and from 'wasi_snapshot_preview1': a kernel cannot call WASI; link it \
+         without the C library's input and output, or make a command of it that reads standard input"
+    )]
+    MixedImports,
+    /// A WASI library instead of a WASI program.
+    #[error(
+        "the module is a WASI reactor (it exports _initialize, not _start): build it as a command, that is with a \
+         main function (C and Zig: `-mexec-model=command`; Go: without `-buildmode=c-shared`; Rust: a binary, not \
+         a cdylib)"
+    )]
+    Reactor,
+    /// A WASI program that cannot be started.
+    #[error(
+        "the module imports WASI but exports no function _start without parameters and results: build it as a \
+         command, that is with a main function"
+    )]
+    NoStart,
     /// A start function would run before the entry.
     #[error(
         "the module has a start function: export the code as an entry instead, and link as a library (`cdylib`)"
@@ -88,20 +108,14 @@ pub enum Cause {
     /// No memory is exported as `memory`.
     #[error("the module exports no memory named 'memory': link it as a library (`cdylib`)")]
     NoMemory,
-    /// The memory can grow without end.
+    /// The memory begins with more than [`limits::MEMORY_BYTES_MAX`].
     #[error(
-        "the memory declares no maximum: link with `-C link-arg=--max-memory=268435456` (bytes; at most {} are allowed)",
-        limits::MEMORY_BYTES_MAX
-    )]
-    MemoryUnbounded,
-    /// The memory's maximum is over [`limits::MEMORY_BYTES_MAX`].
-    #[error(
-        "the memory's declared maximum is {bytes} bytes, more than {}: link with `-C link-arg=--max-memory={}`",
-        limits::MEMORY_BYTES_MAX,
+        "the memory begins with {bytes} bytes, more than {}: make static data and the stack smaller, or link with a \
+         smaller `--initial-memory`",
         limits::MEMORY_BYTES_MAX
     )]
     MemoryTooLarge {
-        /// The declared maximum.
+        /// What it begins with.
         bytes: u64,
     },
     /// Nothing can be called.

@@ -1,6 +1,6 @@
 //! Each way to be refused, and the modules that are let through, as text modules.
 use program::{Admitted, Cause, Refusal, admit, limits};
-use protocol::description::{FieldKind, OutputKind};
+use protocol::description::{FieldKind, OutputKind, ProgramKind};
 
 /// A module that passes, with `more` added.
 fn module(more: &str) -> String {
@@ -77,14 +77,12 @@ fn features_that_engines_do_not_share_are_refused() {
 
 #[test]
 fn imports_from_elsewhere_and_of_another_type_are_refused() {
-    let clock = refused(&module(
-        r#"(import "wasi_snapshot_preview1" "clock_time_get" (func))"#,
+    let host = refused(&module(
+        r#"(import "env" "abort" (func (param i32 i32 i32 i32)))"#,
     ));
     assert!(
-        clock
-            .to_string()
-            .contains("'wasi_snapshot_preview1'.'clock_time_get'"),
-        "{clock}"
+        host.to_string().contains("'env'.'abort': compile AssemblyScript"),
+        "{host}"
     );
     let unknown = refused(&module(r#"(import "elytra" "random" (func))"#));
     assert!(matches!(unknown.cause, Cause::UnknownImport { .. }), "{unknown}");
@@ -103,10 +101,72 @@ fn memory_must_be_there_and_bounded() {
     assert_eq!(none.cause, Cause::NoMemory);
     let hidden = refused(r#"(module (memory 1 1) (func (export "run")))"#);
     assert_eq!(hidden.cause, Cause::NoMemory);
-    let unbounded = refused(r#"(module (memory (export "memory") 1) (func (export "run")))"#);
-    assert_eq!(unbounded.cause, Cause::MemoryUnbounded);
-    let large = refused(r#"(module (memory (export "memory") 1 16385) (func (export "run")))"#);
+    let large = refused(r#"(module (memory (export "memory") 16385) (func (export "run")))"#);
     assert!(matches!(large.cause, Cause::MemoryTooLarge { .. }), "{large}");
+    for declared in ["1", "1 65536", "1 16384"] {
+        let text = format!(r#"(module (memory (export "memory") {declared}) (func (export "run")))"#);
+        assert_eq!(
+            memory_of(&admit_text(&text).unwrap()),
+            (1, Some(16_384)),
+            "{declared}"
+        );
+    }
+}
+
+fn memory_of(admitted: &Admitted) -> (u64, Option<u64>) {
+    let payloads = wasmparser::Parser::new(0).parse_all(&admitted.bytes);
+    let memory = payloads.map(Result::unwrap).find_map(|payload| match payload {
+        wasmparser::Payload::MemorySection(section) => section.into_iter().next(),
+        _ => None,
+    });
+    let memory = memory.unwrap().unwrap();
+    (memory.initial, memory.maximum)
+}
+
+/// A WASI program with `more` added.
+fn command(more: &str) -> String {
+    format!(r#"(module {more} (memory (export "memory") 1) (func (export "_start")))"#)
+}
+
+#[test]
+fn every_function_of_wasi_can_be_imported_and_only_with_its_type() {
+    let letters = |letters: &str| letters.replace('i', " i32").replace('I', " i64");
+    let import = |(name, parameters, results): (&str, &str, &str)| {
+        let (parameters, results) = (letters(parameters), letters(results));
+        format!("(import \"wasi_snapshot_preview1\" {name:?} (func (param{parameters}) (result{results})))")
+    };
+    let all: String = program::WASI.into_iter().map(import).collect();
+    let admitted = admit_text(&command(&all)).unwrap().description;
+    assert_eq!(admitted.kind, ProgramKind::Command);
+    let [main] = &admitted.entries[..] else {
+        panic!("one entry")
+    };
+    assert_eq!((main.name.as_str(), main.output), ("main", OutputKind::Bytes));
+    let params = main.check_params(&serde_json::json!({"args": ["-n"]})).unwrap();
+    let complete = serde_json::json!({"args": ["-n"], "env": {}, "files": {}, "each": false, "seed": 0});
+    assert_eq!(params, complete);
+    for (name, parameters, results) in program::WASI {
+        let wrong = refused(&command(&import((name, &format!("{parameters}I"), results))));
+        assert!(matches!(wrong.cause, Cause::ImportType { .. }), "{wrong}");
+    }
+    let unknown = refused(&command(r#"(import "wasi_snapshot_preview1" "fd_fork" (func))"#));
+    assert!(unknown.to_string().contains("no function of WASI"), "{unknown}");
+}
+
+#[test]
+fn a_command_has_a_main_function_and_stays_on_its_side() {
+    assert_eq!(
+        admit_text(&command("")).unwrap().description.kind,
+        ProgramKind::Command
+    );
+    let wasi = r#"(import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))"#;
+    assert_eq!(refused(&module(wasi)).cause, Cause::NoStart);
+    let reactor = refused(&module(&format!(r#"{wasi} (func (export "_initialize"))"#)));
+    assert_eq!(reactor.cause, Cause::Reactor);
+    let both = refused(&command(&format!(
+        r#"{wasi} (import "elytra" "input_len" (func (result i32)))"#
+    )));
+    assert_eq!(both.cause, Cause::MixedImports);
 }
 
 #[test]

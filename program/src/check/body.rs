@@ -1,5 +1,5 @@
 //! The caps inside one function's body: what keeps its compilation short.
-use crate::check::at_most;
+use super::at_most;
 use crate::limits::{BLOCK_NEST_MAX, BODY_BYTES_MAX, BRANCH_TARGETS_MAX, LOCALS_MAX, LOOP_NEST_MAX};
 use crate::refusal::Refusal;
 use wasmparser::{FunctionBody, Operator};

@@ -1,30 +1,25 @@
 //! The walk through a module: validation, the import list, the exports and the structural caps.
-use crate::body;
 use crate::limits::{
-    DESCRIPTION_BYTES_MAX, EXPORTS_MAX, FEATURES, FUNCTIONS_MAX, GLOBALS_MAX, MEMORY_BYTES_MAX, SEGMENTS_MAX,
-    TABLE_ELEMENTS_MAX, TABLES_MAX, TYPES_MAX,
+    DATA_SEGMENTS_MAX, DESCRIPTION_BYTES_MAX, ELEMENT_SEGMENTS_MAX, EXPORTS_MAX, FEATURES, FUNCTIONS_MAX,
+    GLOBALS_MAX, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX, TYPES_MAX, WASM_PAGE_BYTES,
 };
-use crate::refusal::{Cause, Refusal, shown};
-use kernel_abi::{DESCRIPTION_SECTION, IMPORT_MODULE};
+use crate::refusal::{Cause, Refusal};
+use imports::Side;
+use kernel_abi::DESCRIPTION_SECTION;
+use protocol::description::ProgramKind;
 use wasmparser::{
     CompositeInnerType, Export, ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, Import,
-    Parser, Payload, TableType, TypeRef, ValType, ValidPayload, Validator,
+    MemoryType, Parser, Payload, TableType, ValidPayload, Validator,
 };
 
-const I32: ValType = ValType::I32;
-const WASM_PAGE_BYTES: u64 = 64 << 10;
-
-/// The four imports: name, parameters, results, and the type as text.
-const IMPORTS: [(&str, &[ValType], &[ValType], &str); 4] = [
-    ("input_len", &[], &[I32], "() -> i32"),
-    ("input_read", &[I32, I32, I32], &[], "(i32, i32, i32) -> ()"),
-    ("output_write", &[I32, I32], &[], "(i32, i32) -> ()"),
-    ("log", &[I32, I32], &[], "(i32, i32) -> ()"),
-];
+mod body;
+pub(crate) mod imports;
 
 /// What the walk found out about a module that passed.
 #[derive(Default)]
 pub(crate) struct Shape {
+    /// The form in which it was brought.
+    pub(crate) kind: ProgramKind,
     /// Exported functions without parameters and results, in the module's order.
     pub(crate) entries: Vec<String>,
     /// The description sections, one after the other.
@@ -35,6 +30,10 @@ pub(crate) struct Shape {
     bodies_before: u32,
     bodies: u32,
     exports_memory: bool,
+    exports_start: bool,
+    exports_initialize: bool,
+    imports_kernel: bool,
+    imports_wasi: bool,
 }
 
 /// Walks through the module once; stops at the first thing that is wrong.
@@ -119,7 +118,7 @@ impl Shape {
             }
             Payload::MemorySection(section) => section.into_iter_with_offsets().try_for_each(|memory| {
                 let (offset, memory) = memory?;
-                check_memory(memory.maximum).map_err(|cause| cause.at(offset))
+                check_memory(&memory).map_err(|cause| cause.at(offset))
             }),
             Payload::GlobalSection(section) => at_most(
                 "globals",
@@ -131,14 +130,14 @@ impl Shape {
             Payload::ElementSection(section) => at_most(
                 "element segments",
                 section.count(),
-                SEGMENTS_MAX,
+                ELEMENT_SEGMENTS_MAX,
                 "merge them",
                 section.range().start,
             ),
             Payload::DataSection(section) => at_most(
                 "data segments",
                 section.count(),
-                SEGMENTS_MAX,
+                DATA_SEGMENTS_MAX,
                 "merge them",
                 section.range().start,
             ),
@@ -182,24 +181,10 @@ impl Shape {
     }
 
     fn import(&mut self, offset: usize, import: &Import<'_>) -> Result<(), Refusal> {
-        let known = IMPORTS
-            .iter()
-            .find(|(name, ..)| import.module == IMPORT_MODULE && import.name == *name);
-        let Some((name, parameters, results, wanted)) = known else {
-            let (module, name) = (shown(import.module), shown(import.name));
-            return Err(Cause::UnknownImport { module, name }.at(offset));
-        };
-        let wrong = || Cause::ImportType { name, wanted }.at(offset);
-        let TypeRef::Func(ty) = import.ty else {
-            return Err(wrong());
-        };
-        let found = self
-            .types
-            .get(ty as usize)
-            .and_then(Option::as_ref)
-            .ok_or_else(wrong)?;
-        if found.params() != *parameters || found.results() != *results {
-            return Err(wrong());
+        let (side, ty) = imports::check(&self.types, offset, import)?;
+        match side {
+            Side::Kernel => self.imports_kernel = true,
+            Side::Wasi => self.imports_wasi = true,
         }
         self.functions.push(ty);
         Ok(())
@@ -208,14 +193,23 @@ impl Shape {
     fn export(&mut self, export: &Export<'_>) {
         match export.kind {
             ExternalKind::Memory if export.name == "memory" => self.exports_memory = true,
-            // Toolchains begin the names of their own helpers with an underscore.
-            ExternalKind::Func if !export.name.starts_with('_') => {
+            ExternalKind::Func => {
                 let callable = |ty: &FuncType| ty.params().is_empty() && ty.results().is_empty();
                 if self.function_type(export.index).is_some_and(callable) {
-                    self.entries.push(export.name.to_owned());
+                    self.callable(export.name);
                 }
             }
             _ => {}
+        }
+    }
+
+    fn callable(&mut self, name: &str) {
+        match name {
+            "_start" => self.exports_start = true,
+            "_initialize" => self.exports_initialize = true,
+            // Toolchains begin the names of their own helpers with an underscore.
+            _ if name.starts_with('_') => {}
+            _ => self.entries.push(name.to_owned()),
         }
     }
 
@@ -228,14 +222,24 @@ impl Shape {
         Ok(())
     }
 
-    fn finish(self) -> Result<Self, Refusal> {
+    fn finish(mut self) -> Result<Self, Refusal> {
         if !self.exports_memory {
             return Err(Cause::NoMemory.into());
         }
-        if self.entries.is_empty() {
-            return Err(Cause::NoEntry.into());
+        if self.imports_kernel && self.imports_wasi {
+            return Err(Cause::MixedImports.into());
         }
-        Ok(self)
+        if self.imports_wasi || (self.exports_start && !self.imports_kernel) {
+            self.kind = ProgramKind::Command;
+        }
+        let problem = match self.kind {
+            ProgramKind::Command if self.exports_start => None,
+            ProgramKind::Command if self.exports_initialize => Some(Cause::Reactor),
+            ProgramKind::Command => Some(Cause::NoStart),
+            _ if self.entries.is_empty() => Some(Cause::NoEntry),
+            _ => None,
+        };
+        problem.map_or(Ok(self), |cause| Err(cause.into()))
     }
 }
 
@@ -274,9 +278,9 @@ fn check_table(offset: usize, table: &TableType) -> Result<(), Refusal> {
     .at(offset))
 }
 
-fn check_memory(maximum_pages: Option<u64>) -> Result<(), Cause> {
-    let pages = maximum_pages.ok_or(Cause::MemoryUnbounded)?;
-    let bytes = pages.saturating_mul(WASM_PAGE_BYTES);
+/// Admission sets the maximum; what the memory begins with cannot be helped.
+fn check_memory(memory: &MemoryType) -> Result<(), Cause> {
+    let bytes = memory.initial.saturating_mul(WASM_PAGE_BYTES);
     if bytes > MEMORY_BYTES_MAX {
         Err(Cause::MemoryTooLarge { bytes })
     } else {
