@@ -28,6 +28,7 @@ pub(crate) fn thread_cpu_us() -> u64 {
 }
 
 /// Measures one run on its own thread.
+#[derive(Clone, Copy)]
 pub(crate) struct Meter {
     cpu_us_at_start: u64,
     start: Instant,

@@ -1,5 +1,6 @@
-//! The four functions a program can call, and what one run knows while they are called.
+//! The four functions a kernel can call, and what one run knows while they are called.
 use crate::clock::Meter;
+use crate::command;
 use crate::config::{Limits, StopHandle};
 use bytes::Bytes;
 use kernel_abi::{FAILURE_PREFIX, IMPORT_MODULE};
@@ -11,11 +12,13 @@ const FAILURE_BYTES_MAX: usize = protocol::limits::DETAIL_BYTES_MAX;
 /// One run, as the functions see it.
 pub(crate) struct State {
     input: Bytes,
-    limits: Limits,
+    pub(crate) limits: Limits,
     stop: StopHandle,
     meter: Meter,
     /// Set as soon as the instance exists; nothing of the program runs before.
     pub(crate) memory: Option<Memory>,
+    /// What runs, if the program is a command.
+    pub(crate) process: Option<wasi::Process>,
     pub(crate) output: Vec<u8>,
     pub(crate) log: Vec<u8>,
     /// The last line of the log, if it says that an item failed.
@@ -53,13 +56,14 @@ pub(crate) enum Misuse {
     NoMemory { function: &'static str },
 }
 
-/// The functions of the ABI; see `kernel_abi` for what each promises.
+/// The functions of the kernel ABI, see `kernel_abi` for what each promises; and those of commands.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     linker.func_wrap(IMPORT_MODULE, "input_len", input_len)?;
     linker.func_wrap(IMPORT_MODULE, "input_read", input_read)?;
     linker.func_wrap(IMPORT_MODULE, "output_write", output_write)?;
     linker.func_wrap(IMPORT_MODULE, "log", log)?;
+    command::link(&mut linker)?;
     Ok(linker)
 }
 
@@ -109,7 +113,7 @@ fn log(mut caller: Caller<'_, State>, pointer: u32, length: u32) -> wasmtime::Re
     Ok(())
 }
 
-fn split<'a>(
+pub(crate) fn split<'a>(
     caller: &'a mut Caller<'_, State>,
     function: &'static str,
 ) -> wasmtime::Result<(&'a mut [u8], &'a mut State)> {
@@ -141,6 +145,7 @@ impl State {
             stop,
             meter,
             memory: None,
+            process: None,
             output: Vec::new(),
             log: Vec::new(),
             failure: None,
@@ -150,21 +155,22 @@ impl State {
         }
     }
 
-    pub(crate) fn meter(&self) -> &Meter {
-        &self.meter
-    }
-
     /// Called at every tick, on the run's own thread, so its CPU time is the run's.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        match self.must_end() {
+            Some(why) => Err(self.end(why)),
+            None => Ok(UpdateDeadline::Continue(1)),
+        }
+    }
+
+    /// Whether it was stopped or took too long.
+    pub(crate) fn must_end(&self) -> Option<Ended> {
         if self.stop.is_stopped() {
-            return Err(self.end(Ended::Stopped));
+            return Some(Ended::Stopped);
         }
         let over_cpu = self.meter.cpu_us() > self.limits.time_ms.saturating_mul(1_000);
         let over_wall = self.meter.wall_us() > self.limits.wall_ms.saturating_mul(1_000);
-        if over_cpu || over_wall {
-            return Err(self.end(Ended::OutOfTime));
-        }
-        Ok(UpdateDeadline::Continue(1))
+        (over_cpu || over_wall).then_some(Ended::OutOfTime)
     }
 
     fn end(&mut self, why: Ended) -> wasmtime::Error {

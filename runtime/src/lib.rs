@@ -7,6 +7,7 @@
 
 mod cache;
 mod clock;
+mod command;
 mod compile;
 mod config;
 mod engine;

@@ -1,8 +1,9 @@
 //! One run: a new store, a fresh instance, the entry, and the true cause of how it ended.
 use crate::Shared;
 use crate::clock::Meter;
+use crate::command;
 use crate::config::{Limits, StopHandle};
-use crate::host::{Ended, State};
+use crate::host::State;
 use crate::report::{RunOutcome, RunReport};
 use bytes::Bytes;
 use std::fmt::Write as _;
@@ -17,31 +18,45 @@ const NAME_CHARS_MAX: usize = 160;
 pub struct Prepared {
     shared: Arc<Shared>,
     instance: Arc<InstancePre<State>>,
+    is_command: bool,
 }
 
 impl Prepared {
     pub(crate) fn new(shared: Arc<Shared>, instance: InstancePre<State>) -> Self {
         Self {
             shared,
+            is_command: command::is_command(instance.module()),
             instance: Arc::new(instance),
         }
     }
 
-    /// Runs one entry on a fresh instance, on the calling thread. Waits for a slot when all are taken.
+    /// Runs one entry, on the calling thread: on a fresh instance, or for a command on one for every process.
+    /// Waits for a slot when all are taken.
     ///
     /// The thread needs a stack of at least 1 MiB.
     pub fn run(&self, entry: &str, input: Bytes, limits: &Limits, stop: &StopHandle) -> RunReport {
         let _slot = self.shared.slots.take();
         let _running = self.shared.ticker.run();
-        let state = State::new(input, *limits, stop.clone(), Meter::start());
+        if self.is_command {
+            return command::run(self, entry, &input, limits, stop);
+        }
+        let meter = Meter::start();
+        let state = State::new(input, *limits, stop.clone(), meter);
+        let (state, result) = self.execute(state, entry);
+        report(state, result, meter)
+    }
+
+    /// One instance from its making to its end.
+    pub(crate) fn execute(&self, state: State, entry: &str) -> (State, wasmtime::Result<()>) {
         let mut store = Store::new(&self.shared.engine, state);
-        let result = if stop.is_stopped() {
-            store.data_mut().ended = Some(Ended::Stopped);
-            Ok(())
-        } else {
-            self.call(&mut store, entry)
+        let result = match store.data().must_end() {
+            Some(why) => {
+                store.data_mut().ended = Some(why);
+                Ok(())
+            }
+            None => self.call(&mut store, entry),
         };
-        report(store, result)
+        (store.into_data(), result)
     }
 
     fn call(&self, store: &mut Store<State>, entry: &str) -> wasmtime::Result<()> {
@@ -61,9 +76,16 @@ impl Prepared {
 #[error("the program has no entry '{0}'")]
 struct NoEntry(String);
 
-fn report(store: Store<State>, result: wasmtime::Result<()>) -> RunReport {
-    let (cpu_us, wall_us) = (store.data().meter().cpu_us(), store.data().meter().wall_us());
-    let mut state = store.into_data();
+/// What is asked for is not there.
+pub(crate) fn no_entry(entry: &str) -> RunOutcome {
+    RunOutcome::Failed {
+        item: None,
+        message: NoEntry(entry.to_owned()).to_string(),
+    }
+}
+
+fn report(mut state: State, result: wasmtime::Result<()>, meter: Meter) -> RunReport {
+    let (cpu_us, wall_us) = (meter.cpu_us(), meter.wall_us());
     let outcome = outcome(&mut state, result);
     RunReport {
         outcome,
@@ -78,9 +100,7 @@ fn report(store: Store<State>, result: wasmtime::Result<()>) -> RunReport {
 /// been, what it was.
 fn outcome(state: &mut State, result: wasmtime::Result<()>) -> RunOutcome {
     match (state.ended, result) {
-        (Some(Ended::Stopped), _) => RunOutcome::Stopped,
-        (Some(Ended::OutOfTime), _) => RunOutcome::OutOfTime,
-        (Some(Ended::OutputTooLarge), _) => RunOutcome::OutputTooLarge,
+        (Some(why), _) => why.into(),
         (None, Ok(())) => RunOutcome::Finished(std::mem::take(&mut state.output)),
         (None, Err(error)) if error.is::<NoEntry>() => RunOutcome::Failed {
             item: None,
@@ -110,7 +130,7 @@ fn failed(words: &[u8]) -> RunOutcome {
     }
 }
 
-fn trapped(error: &wasmtime::Error) -> RunOutcome {
+pub(crate) fn trapped(error: &wasmtime::Error) -> RunOutcome {
     let message = match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
         None => error.root_cause().to_string(),

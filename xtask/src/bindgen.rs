@@ -53,15 +53,15 @@ pub(crate) fn bind(house: &House, binding: &Binding<'_>) -> Result<()> {
     stamp.write()
 }
 
-/// Copies a kernel's module to its place, optimised, its custom sections kept.
-pub(crate) fn place_kernel(house: &House, wasm: &Path, place: &Path) -> Result<()> {
+/// Copies a module to its place, optimised, its custom sections kept.
+pub(crate) fn place(house: &House, wasm: &Path, place: &Path, names: Names) -> Result<()> {
     let stamp = Stamp::of(house, wasm, place)?;
     if stamp.is_fresh() {
         return Ok(());
     }
-    let folder = place.parent().context("a kernel's place has no folder")?;
+    let folder = place.parent().context("a module's place has no folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    optimise(house, wasm, place, Names::Keep)?;
+    optimise(house, wasm, place, names)?;
     stamp.write()
 }
 

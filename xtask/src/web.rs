@@ -1,6 +1,6 @@
 //! `build-web`: everything a browser loads, built from Rust and TypeScript into `dist/`.
 
-use crate::bindgen::{self, Binding};
+use crate::bindgen::{self, Binding, Names};
 use crate::command;
 use crate::house::House;
 use crate::toolchain::{TARGET, Toolchain};
@@ -48,7 +48,8 @@ pub(crate) fn build(house: &House, parts: &[Part]) -> Result<()> {
 
 fn kernels(house: &House, toolchain: Toolchain) -> Result<()> {
     let wasm = compile(house, toolchain, "rust-core", &[])?;
-    bindgen::place_kernel(house, &wasm, &house.web().join("kernels").join("rust_core.wasm"))
+    let place = house.web().join("kernels").join("rust_core.wasm");
+    bindgen::place(house, &wasm, &place, Names::Keep)
 }
 
 fn rust_core_npm(house: &House, toolchain: Toolchain) -> Result<()> {
@@ -71,6 +72,8 @@ fn rust_core_npm(house: &House, toolchain: Toolchain) -> Result<()> {
 }
 
 fn web_worker(house: &House, toolchain: Toolchain) -> Result<()> {
+    let guest = compile(house, toolchain, "wasi-guest", &[])?;
+    bindgen::place(house, &guest, &wasi_guest(house), Names::Drop)?;
     let wasm = compile(house, toolchain, "web-worker", &[])?;
     let out = house.web().join("web-worker");
     bindgen::bind(
@@ -83,6 +86,12 @@ fn web_worker(house: &House, toolchain: Toolchain) -> Result<()> {
         },
     )?;
     bundle_scripts(house, &house.root.join("web-worker").join("ts"), &out)
+}
+
+/// The functions of commands as a module. It is no file of its own in a tab: a slot's script contains it, because
+/// a slot can fetch nothing.
+fn wasi_guest(house: &House) -> PathBuf {
+    house.root.join("dist").join("wasi-guest").join("wasi_guest.wasm")
 }
 
 fn dashboard(house: &House, toolchain: Toolchain) -> Result<()> {
@@ -149,7 +158,10 @@ fn bundle_scripts(house: &House, from: &Path, out: &Path) -> Result<()> {
         "--minify-syntax",
         "--log-level=warning",
     ]);
-    esbuild.arg("--external:*/web_worker.js");
+    esbuild
+        .arg("--external:*/web_worker.js")
+        .arg("--loader:.wasm=base64");
+    esbuild.arg(format!("--alias:wasi-guest={}", wasi_guest(house).display()));
     command::run(&mut esbuild)
 }
 

@@ -2,6 +2,7 @@
 // which one runs, seldom enough that a message costs nothing beside the work.
 
 import type { Batch, FromSlot } from "../shared/messages";
+import { runCommand } from "./commands";
 import { explain, type Failure } from "./failure";
 import { Host } from "./host";
 import type { Program, Programs } from "./programs";
@@ -99,8 +100,13 @@ class Run {
   }
 }
 
-/** Runs one shard in a fresh instance; the failure if it has no output. */
+/** Runs one shard; the failure if it has no output. */
 function execute(program: Program, entry: string): Failure | null {
+  return program.isCommand ? runCommand(program, entry, host) : runKernel(program, entry);
+}
+
+/** In a fresh instance. */
+function runKernel(program: Program, entry: string): Failure | null {
   let instance: WebAssembly.Instance | null = null;
   try {
     instance = new WebAssembly.Instance(program.module, host.imports);

@@ -69,6 +69,6 @@ function trace(error: unknown, log: string): string {
   return lines.join("\n");
 }
 
-function clip(text: string): string {
+export function clip(text: string): string {
   return text.length <= DETAIL_CHARS_MAX ? text : `${text.slice(0, DETAIL_CHARS_MAX)} …`;
 }

@@ -77,6 +77,16 @@ export class Host {
     return outputs;
   }
 
+  /** The running shard's input. */
+  get input(): Uint8Array {
+    return this.#input.subarray(0, this.#inputBytes);
+  }
+
+  /** The most a shard may write. */
+  get outputBytesMax(): number {
+    return this.#outputBytesMax;
+  }
+
   /** The last line the shard logged, and all of its log. */
   log(): { last: string; all: string } {
     const text = new TextDecoder();
@@ -97,7 +107,11 @@ export class Host {
   }
 
   #write(pointer: number, length: number): void {
-    const bytes = this.#view(pointer, length);
+    this.append(this.#view(pointer, length));
+  }
+
+  /** Adds to the running shard's output. */
+  append(bytes: Uint8Array): void {
     const end = this.#outputBytes + bytes.length;
     if (end - this.#shardStart > this.#outputBytesMax) {
       throw new OutputTooLong(`the output is longer than ${this.#outputBytesMax} bytes`);

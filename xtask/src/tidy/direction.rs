@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Each package of ours and those of ours that it may build on. Tests may use more.
-const MAY_KNOW: [(&str, &[&str]); 18] = [
+const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("kernel-abi", &[]),
     ("kernel-macros", &[]),
     ("elytra-kernel", &["kernel-abi", "kernel-macros"]),
@@ -16,7 +16,9 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("scheduler", &["protocol", "kernel-abi"]),
     ("worker", &["protocol", "kernel-abi"]),
     ("program", &["protocol", "kernel-abi"]),
-    ("runtime", &["protocol", "kernel-abi", "program"]),
+    ("wasi", &["kernel-abi"]),
+    ("wasi-guest", &["wasi"]),
+    ("runtime", &["protocol", "kernel-abi", "program", "wasi"]),
     ("sim", &["protocol", "kernel-abi", "scheduler", "worker"]),
     ("coordinator", &["protocol", "kernel-abi", "program", "scheduler"]),
     (
