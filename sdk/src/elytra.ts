@@ -133,7 +133,7 @@ export class Elytra implements AsyncDisposable {
     return new Job(this.#http, { order: { inputs, options: named(options, fn), ready } });
   }
 
-  /** Functions are looked at now, so that what cannot travel is refused where it is written. */
+  /** How the program comes to the server, once it is known whether failures are results too. */
   #ready(map: Runnable<unknown, unknown> | undefined, reduce: AnyFunction | Program | undefined, spread: boolean): (settled: boolean) => Promise<Ready> {
     if (map instanceof Program || reduce instanceof Program) {
       if (!(map instanceof Program) || (reduce && !(reduce instanceof Program))) {

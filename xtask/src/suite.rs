@@ -82,7 +82,7 @@ const STEPS: [Step; 11] = [
     },
     Step {
         name: "node",
-        needs: &["web"],
+        needs: &["build"],
         run: node_tests,
     },
     Step {
@@ -281,7 +281,10 @@ fn node_tests(house: &House) -> Result<Counts> {
     if files.is_empty() {
         bail!("no node tests found");
     }
+    // The SDK is tested as it is published.
+    command::run(command::program(house, "node").arg("sdk/scripts/build.mjs"))?;
     let mut node = command::program(house, "node");
+    node.env("XTASK_ELYTRA", house.built("debug", "elytra"));
     counted(node.args(["--test", "--test-reporter=spec"]).args(files))
 }
 

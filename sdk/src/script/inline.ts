@@ -26,7 +26,7 @@ export function inline(fn: AnyFunction): Inline {
   const text = Function.prototype.toString.call(fn);
   const title = fn.name ? `the function '${fn.name}'` : "the function";
   if (/\{\s*\[native code\]\s*\}\s*$/.test(text)) {
-    throw new CaptureError(`${title} is built in or bound, and has no text that could be sent: wrap it, as in (x) => ${fn.name.replace(/^bound /, "") || "f"}(x)`, []);
+    throw new CaptureError(`${title} is built in or bound, and has no text that could be sent: wrap it in one that has, as in (x) => Math.sqrt(x)`, []);
   }
   const { node, expression } = parse(fn, text, title);
   if (node.type === "ClassExpression") throw new CaptureError(`${title} is a class: give a function that makes what you need`, []);
