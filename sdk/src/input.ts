@@ -50,8 +50,8 @@ export class Lines<I = string> {
   }
 }
 
-/** What a job may be applied to. */
-export type Inputs<I> = Range | Iterable<I> | AsyncIterable<I> | Lines<I>;
+/** What a job may be applied to; a range is an iterable of numbers that is never iterated here. */
+export type Inputs<I> = Iterable<I> | AsyncIterable<I> | Lines<I>;
 
 /** What becomes of inputs: known whole, or fed while the job runs. */
 export type Source =

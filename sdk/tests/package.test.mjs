@@ -1,0 +1,136 @@
+// The packed package in the three places it is for: Node, a bundler, and a plain page in a real Chromium. And its
+// types, in a strict program.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { build } from "esbuild";
+import { chromium } from "playwright-core";
+import { ROOT, startServer } from "./house.mjs";
+import { install } from "./installed.mjs";
+
+const CHROMIUM_PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+const PROGRAM = `import { Elytra, program, range } from "elytra";
+export async function primes(server, token) {
+  const elytra = await Elytra.connect({ server, token });
+  const mersenne = program("rust-core", "mersenne");
+  const found = [];
+  for await (const { exponent, prime } of elytra.map(range(2, 64), mersenne)) if (prime) found.push(exponent);
+  return found.join();
+}
+`;
+/** A000043. */
+const PRIMES = "2,3,5,7,13,17,19,31,61";
+
+const TYPES = `import { Elytra, range, task, type Settled, wasm } from "elytra";
+export const square = task(import.meta, (x: number) => x * x);
+async function types(elytra: Elytra) {
+  const numbers: number[] = await elytra.map(range(3), square);
+  const texts: string[] = await elytra.map(["a"], async (text) => text.toUpperCase());
+  const settled: Settled<number>[] = await elytra.map([1, 2], (x) => x + 1).settled();
+  const sums: number[] = await elytra.starmap([[1, 2] as [number, number]], (a, b) => a + b);
+  const sum: number = await elytra.mapReduce(["a", "bc"], (text) => text.length, (a, b) => a + b, { empty: 0 });
+  for await (const output of elytra.map([new Date().toJSON()], wasm<string, Uint8Array>(new URL("file:///x.wasm"), { args: ["-n"] }))) output.byteLength;
+  // @ts-expect-error: the items are numbers
+  elytra.map(range(3), (text: string) => text.length);
+  // @ts-expect-error: there is no such option
+  elytra.map(range(3), square, { grian: 3 });
+  return { numbers, texts, settled, sums, sum };
+}
+export { types };
+`;
+
+let user;
+let dev;
+before(async () => {
+  user = install();
+  dev = await startServer("dev");
+});
+after(async () => {
+  user?.remove();
+  await dev?.stop();
+});
+
+test("the package holds what it needs and nothing of the tests", () => {
+  const files = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: join(ROOT, "sdk"), encoding: "utf8" });
+  const names = JSON.parse(files)[0].files.map(({ path }) => path);
+  assert.ok(names.includes("dist/node.js") && names.includes("dist/browser.js") && names.includes("README.md"));
+  assert.deepEqual(names.filter((name) => !/^(dist\/|README\.md$|package\.json$)/.test(name)), []);
+});
+
+test("installed, it runs in Node", () => {
+  writeFileSync(join(user.folder, "primes.js"), PROGRAM);
+  writeFileSync(join(user.folder, "main.js"), `import { primes } from "./primes.js";\nconsole.log(await primes());\n`);
+  const env = { ...process.env, ELYTRA_SERVER: dev.origin, ELYTRA_TOKEN: dev.token() };
+  assert.equal(execFileSync("node", ["main.js"], { cwd: user.folder, env, encoding: "utf8" }).trim(), PRIMES);
+});
+
+test("its types hold in a strict program", () => {
+  writeFileSync(join(user.folder, "types.ts"), TYPES);
+  for (const resolution of ["nodenext", "bundler"]) {
+    const module = resolution === "bundler" ? "esnext" : resolution;
+    const args = ["--noEmit", "--strict", "--target", "es2023", "--lib", "es2023,esnext.disposable,dom,dom.iterable", "--types", "", "--module", module, "--moduleResolution", resolution, "types.ts"];
+    try {
+      execFileSync(join(ROOT, "node_modules", ".bin", "tsc"), args, { cwd: user.folder, encoding: "utf8" });
+    } catch (error) {
+      assert.fail(`${resolution}: ${error.stdout}`);
+    }
+  }
+});
+
+test("it runs in a plain page and in a bundle, in Chromium; what needs Node says so", async () => {
+  writeFileSync(join(user.folder, "primes.js"), PROGRAM);
+  const bundled = await build({ entryPoints: [join(user.folder, "primes.js")], bundle: true, format: "esm", platform: "browser", write: false, logLevel: "error", metafile: true });
+  assert.ok(Object.keys(bundled.metafile.inputs).every((path) => !/node\.js$|local-|bundle-/.test(path)), "nothing of Node is in the bundle");
+  const files = {
+    "/try/": `<!doctype html><title>a plain page</title>`,
+    "/try/elytra.js": readFileSync(join(user.folder, "node_modules", "elytra", "dist", "browser.js"), "utf8"),
+    "/try/plain.js": PROGRAM.replace(`"elytra"`, `"./elytra.js"`),
+    "/try/bundled.js": bundled.outputFiles[0].text,
+  };
+  const executablePath = process.env.XTASK_CHROMIUM ?? CHROMIUM_PLACES.find((place) => existsSync(place));
+  const args = process.getuid?.() === 0 ? ["--no-sandbox", "--disable-quic"] : ["--disable-quic"];
+  const browser = await chromium.launch({ executablePath, args: [...args, "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+  try {
+    const page = await browser.newPage();
+    await page.route(`${dev.origin}/try/**`, (route) => {
+      const path = new URL(route.request().url()).pathname;
+      return files[path] === undefined ? route.fulfill({ status: 404 }) : route.fulfill({ body: files[path], contentType: path.endsWith(".js") ? "text/javascript" : "text/html" });
+    });
+    await page.goto(`${dev.origin}/try/`);
+    for (const file of ["plain.js", "bundled.js"]) {
+      const found = await page.evaluate(async ([file, token]) => (await import(`/try/${file}`)).primes(undefined, token), [file, dev.token()]);
+      assert.equal(found, PRIMES, file);
+    }
+    const told = await page.evaluate(async (token) => {
+      const { Elytra, task } = await import("/try/elytra.js");
+      const elytra = await Elytra.connect({ token });
+      const say = (error) => error.message;
+      return [await elytra.map([1], task("https://example.org/x.js", (x) => x)).array().catch(say), await Elytra.local().catch(say)];
+    }, dev.token());
+    assert.match(told[0], /which a browser cannot: give a plain function/);
+    assert.match(told[1], /run `elytra dev` and use Elytra\.connect\(\)/);
+  } finally {
+    await browser.close();
+  }
+});
+
+test("without esbuild a task says what to install", async () => {
+  const bare = install();
+  try {
+    execFileSync("rm", [join(bare.folder, "node_modules", "esbuild")]);
+    writeFileSync(join(bare.folder, "main.js"), `import { Elytra, task } from "elytra";
+export const square = task(import.meta, (x) => x * x);
+const elytra = await Elytra.connect();
+await elytra.map([1], square).array().catch((error) => console.log(error.message));
+`);
+    const env = { ...process.env, ELYTRA_SERVER: dev.origin, ELYTRA_TOKEN: dev.token() };
+    assert.match(execFileSync("node", ["main.js"], { cwd: bare.folder, env, encoding: "utf8" }), /npm install esbuild/);
+  } finally {
+    bare.remove();
+  }
+});
+
