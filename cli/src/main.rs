@@ -6,7 +6,7 @@
 //! | [`context`] | which server, which token |
 //! | [`client`] | the server's addresses, in the types of `protocol` |
 //! | [`run`] | a job from flags and standard input, its results as they come |
-//! | [`jobs`], [`workers`], [`tokens`] | the other commands |
+//! | [`jobs`], [`programs`], [`replay`], [`blobs`], [`workers`], [`tokens`] | the other commands |
 //! | [`progress`], [`output`], [`say`], [`failure`] | what people and programs read |
 //! | [`picture`] | pictures from tiles |
 //! | [`dev`], [`demo`] | a server and a worker to try things out |
@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod blobs;
 mod client;
 mod context;
 mod demo;
@@ -22,14 +23,19 @@ mod failure;
 mod jobs;
 mod output;
 mod picture;
+mod programs;
 mod progress;
+mod replay;
 mod run;
 mod say;
 mod shell;
 mod tokens;
 mod workers;
 
-use args::{Cli, Command, CommonArgs, ConfigCommand, JobOrWorker, ServerArgs};
+use args::{
+    BlobCommand, Cli, Command, CommonArgs, ConfigCommand, JobOrWorker, ProgramCommand, ServerArgs,
+    TaskCommand,
+};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use failure::{Code, Failure};
 use output::{Table, words};
@@ -113,6 +119,8 @@ async fn with_server(common: &CommonArgs, command: &Command) -> Result<Code, Fai
     let format = common.output;
     match command {
         Command::Run(args) => run::run(client, args, format).await,
+        Command::For(args) => run::run_for(client, args, format).await,
+        Command::Reduce(args) => run::reduce(client, args, format).await,
         Command::Submit(args) => run::submit(client, args, format).await,
         Command::Results(args) => run::results(client, args, format).await,
         Command::Wait(args) => jobs::wait(client, &args.jobs, format).await,
@@ -130,6 +138,12 @@ async fn with_server(common: &CommonArgs, command: &Command) -> Result<Code, Fai
             Ok(Code::Done)
         }
         Command::Job(command) => jobs::job(client, command, format).await,
+        Command::Program(ProgramCommand::Push { file }) => programs::push(client, file, format).await,
+        Command::Program(ProgramCommand::List) => programs::list(client, format).await,
+        Command::Program(ProgramCommand::Info { name }) => programs::info(client, name, format).await,
+        Command::Task(TaskCommand::Replay(args)) => replay::replay(client, args, format).await,
+        Command::Blob(BlobCommand::Put { file }) => blobs::put(client, file, format).await,
+        Command::Blob(BlobCommand::Get { hash }) => blobs::get(client, *hash).await,
         Command::Worker { .. } => workers::list(client, format).await,
         Command::Dev(_)
         | Command::Demo(_)

@@ -8,6 +8,10 @@ use coordinator::store::Store;
 use coordinator::{Coordinator, auth};
 use native_worker::{NativeWorkerConfig, RunError, Stop, signals};
 use protocol::api::{Scope, TokenMade, TokenRequest};
+use protocol::ids::ProgramHash;
+use protocol::job::Limits;
+use protocol::wire::Failure as Failed;
+use runtime::{Runtime, RuntimeConfig, StopHandle};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +27,8 @@ pub(crate) type Flags = Vec<(String, String)>;
 const ENV_OF_WORKERS: [&str; 3] = ["ELYTRA_MEMORY_MIB", "ELYTRA_WORKER_NAME", "ELYTRA_LOG"];
 /// The port that clients look at when nothing tells them otherwise.
 const DEV_LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 4750);
+/// A replay keeps more of the log than a worker does.
+const REPLAY_LOG_BYTES_MAX: usize = 16 << 20;
 const DEV_LOG: &str = "warn";
 
 /// Compiles a program and ends, when this process was started for that. Must come first in `main`.
@@ -100,6 +106,50 @@ pub(crate) async fn serve(
     told(listener.local_addr().context("the listener's address")?);
     coordinator::run(listener, admin, store, &settings, told_to_stop()).await?;
     Ok(Code::Done)
+}
+
+/// What a shard that was run here came to.
+pub(crate) struct Replayed {
+    /// Its items' outputs, in order.
+    pub(crate) result: Result<Vec<Vec<u8>>, Failed>,
+    /// All it logged.
+    pub(crate) log: Vec<u8>,
+    pub(crate) cpu_us: u64,
+    pub(crate) memory_bytes_peak: usize,
+}
+
+/// Runs a shard in this process's own sandbox, under the limits of its job.
+pub(crate) fn replay(
+    program: ProgramHash,
+    module: &[u8],
+    entry: &str,
+    input: Vec<u8>,
+    limits: Limits,
+) -> anyhow::Result<Replayed> {
+    let memory_bytes = (limits.memory_mib as usize) << 20;
+    let sandbox = Runtime::new(RuntimeConfig {
+        memory_bytes_max: memory_bytes,
+        ..RuntimeConfig::default()
+    })?;
+    let prepared = sandbox.prepare(program, module)?;
+    let time_ms = u64::from(limits.shard_time_ms);
+    let limits = runtime::Limits {
+        memory_bytes,
+        time_ms,
+        wall_ms: time_ms.saturating_mul(4),
+        log_bytes: REPLAY_LOG_BYTES_MAX,
+        ..runtime::Limits::default()
+    };
+    let report = prepared.run(entry, input.into(), &limits, &StopHandle::new());
+    let (log, cpu_us) = (report.log.clone(), report.cpu_us);
+    let memory_bytes_peak = report.memory_bytes_peak;
+    let result = native_worker::outputs(report);
+    Ok(Replayed {
+        result,
+        log,
+        cpu_us,
+        memory_bytes_peak,
+    })
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -150,6 +150,7 @@ fn add(job: JobId) -> Op {
         submitted_ms: 0,
         source: Source::Range { start: 0, step: 1 },
         picture: false,
+        stage_of: None,
     };
     Op::AddJob {
         record: Box::new(record),

@@ -12,6 +12,8 @@
 //! | [`engine`] | the one task that owns the scheduler, and the thread that commits |
 //! | [`store`] | everything durable |
 //! | [`blobs`] | bytes by their hash |
+//! | `launch` | how workers start a job |
+//! | `reduce` | the stages behind a job's map |
 //! | `assets`, `programs` | the pages and programs that the binary carries |
 //! | [`config`], [`metrics`], [`log`] | what the operator sees |
 #![forbid(unsafe_code)]
@@ -22,10 +24,12 @@ pub mod auth;
 pub mod blobs;
 pub mod config;
 pub mod engine;
+mod launch;
 pub mod log;
 pub mod metrics;
 mod open;
 mod programs;
+mod reduce;
 mod route;
 mod session;
 pub mod store;
@@ -37,7 +41,7 @@ use anyhow::Context;
 use auth::Auth;
 use blobs::Blobs;
 use config::Settings;
-use engine::Engine;
+use engine::{Engine, Started};
 use programs::Programs;
 use route::App;
 use std::sync::Arc;
@@ -70,7 +74,8 @@ impl Coordinator {
         let blobs = Arc::new(blobs);
         let durability = store.durability();
         tracing::info!(%durability, "the store is open");
-        let engine = engine::start(store).context("what is stored could not be read")?;
+        let Started { engine, reductions } =
+            engine::start(store).context("what is stored could not be read")?;
         let reader = engine.reader();
         let programs = Programs::new(Arc::clone(&reader))?;
         programs.keep_built_in(&blobs, &engine).await?;
@@ -81,12 +86,14 @@ impl Coordinator {
             engine,
             reader,
             blobs,
-            programs,
+            programs: Arc::new(programs),
             durability,
             shutdown,
         };
+        let app = Arc::new(app);
+        tokio::spawn(reduce::serve(Arc::clone(&app), reductions));
         Ok(Self {
-            app: Arc::new(app),
+            app,
             stop,
             connections_max: settings.connections_max,
             shutdown_time_max: Duration::from_millis(settings.shutdown_ms_max),

@@ -35,6 +35,8 @@ impl Programs {
             Some(module) => built_in.push(admit_built_in(RUST_CORE, module)?),
             None => tracing::warn!("no standard kernels: run `cargo xtask build-web` and build again"),
         }
+        let engine = Bytes::from_static(script_engine::WASM);
+        built_in.push(admit_built_in(script_engine::NAME, engine)?);
         Ok(Self {
             built_in,
             uploaded: RwLock::default(),
@@ -72,6 +74,12 @@ impl Programs {
             Ok(hash) => Ok(self.get(hash).await?.ok_or_else(|| self.advice(name))),
             Err(_) => Ok(Err(self.advice(name))),
         }
+    }
+
+    /// The kernel that evaluates scripts.
+    pub(crate) fn script_engine(&self) -> Option<ProgramHash> {
+        let engine = self.built_in.iter().find(|b| b.name == script_engine::NAME);
+        engine.map(|engine| engine.program.hash)
     }
 
     fn advice(&self, name: &str) -> String {

@@ -25,6 +25,7 @@ pub mod signals;
 mod slots;
 
 pub use config::NativeWorkerConfig;
+pub use report::outputs;
 pub use signals::Stop;
 
 use protocol::wire::RefusalCode;

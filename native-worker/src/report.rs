@@ -39,6 +39,22 @@ pub(crate) fn ended(report: RunReport) -> Ended {
     Ended::Failed(Failure { cause, detail })
 }
 
+/// The outputs of a run, item by item, or why there are none.
+pub fn outputs(report: RunReport) -> Result<Vec<Vec<u8>>, Failure> {
+    let lost = |detail: &str| Failure {
+        cause: Cause::Lost,
+        detail: detail.into(),
+    };
+    match ended(report) {
+        Ended::Finished(output) => kernel_abi::split_framed(&output)
+            .map(|item| item.map(<[u8]>::to_vec))
+            .collect::<Result<_, _>>()
+            .map_err(|error| lost(&error.to_string())),
+        Ended::Failed(failure) => Err(failure),
+        Ended::Stopped => Err(lost("it was stopped")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@
 //! | `GET /jobs/{id}/results?order=index\|completed&cursor=&limit=&follow=` | NDJSON of [`ResultLine`] | read |
 //! | `GET /jobs/{id}/errors` | [`ErrorGroups`] | read |
 //! | `GET /jobs/{id}/explain` | [`Explanation`] | read |
+//! | `GET /jobs/{id}/shards/{shard}` | [`Shard`] | read |
 //! | `GET /workers` | [`WorkerList`] | read |
 //! | `GET /workers/{id}/explain` | [`Explanation`] | read |
 //! | `GET /programs` · `GET /programs/{hash}` | [`ProgramList`] · [`Program`] | read |
@@ -65,6 +66,21 @@ pub struct Job {
     /// Execution time of accepted outputs, in milliseconds.
     #[serde(default)]
     pub busy_ms: u64,
+    /// How far its reduction is, once its map is complete; only where a single job is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reduction: Option<Reduction>,
+}
+
+/// How far a reduction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Reduction {
+    /// The stage that runs, or ran last; the map is stage 0.
+    pub stage: crate::ids::Stage,
+    /// Its items: lists of outputs of the stage before.
+    pub items: u64,
+    /// Those that are reduced.
+    pub items_accepted: u64,
 }
 
 /// Items and shards of a job by state.
@@ -159,6 +175,28 @@ pub enum ResultLine {
         /// The job's state.
         state: JobState,
     },
+}
+
+/// A shard as a worker gets it, to be run again elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Shard {
+    /// The job.
+    pub job: JobId,
+    /// Its place.
+    pub shard: u32,
+    /// First item.
+    pub first_item: u64,
+    /// The item behind the last.
+    pub end_item: u64,
+    /// The program that is executed; for a script that is the script engine.
+    pub program: ProgramHash,
+    /// The entry that is called.
+    pub entry: String,
+    /// Its limits.
+    pub limits: crate::job::Limits,
+    /// What the program reads, in base64 (RFC 4648): parameters and items in the kernel's encoding.
+    pub input: String,
 }
 
 /// A job's failed attempts by cause.

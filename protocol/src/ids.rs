@@ -189,9 +189,16 @@ hash_id! {
 }
 
 impl JobId {
-    /// `time_ms` since 1970 in the high 44 bits, `chance` in the low 20.
+    /// `time_ms` since 1970 in the high 44 bits, `chance` in the 16 below them. The last 4 are left to the
+    /// stages of the job, see [`JobId::stage`].
     pub fn new(time_ms: u64, chance: u32) -> Self {
-        Self((time_ms << 20) | u64::from(chance & 0xf_ffff))
+        Self((time_ms << 20) | u64::from(chance & 0xffff) << 4)
+    }
+
+    /// The name under which a later stage of this job is stored: always the same, so that whoever takes a
+    /// reduction up finds what was done. There are at most 15 of them ([`crate::limits::FAN_IN_MIN`]).
+    pub fn stage(self, stage: Stage) -> Self {
+        Self(self.0 | u64::from(stage & 0xf))
     }
 }
 

@@ -46,6 +46,9 @@ pub struct JobSpec {
     /// How far workers are trusted.
     #[serde(default)]
     pub trust: Trust,
+    /// What becomes of the outputs together; without it each is a result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reduce: Option<ReduceSpec>,
     /// Free labels, to find it again.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -75,9 +78,31 @@ impl JobSpec {
             limits: Limits::default(),
             needs: Needs::default(),
             trust: Trust::Private,
+            reduce: None,
             labels: BTreeMap::new(),
         }
     }
+}
+
+/// A reduction: further stages, each over the outputs of the stage before, until one output is left.
+///
+/// An item of such a stage is a JSON list of up to `fan_in` neighbouring outputs, in the order of their
+/// items. Which outputs meet depends on nothing but their number, so sums of floating-point numbers have
+/// the same bits however many workers there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReduceSpec {
+    /// The entry that makes one output of a list of outputs. In a script: a function of two, with which
+    /// the list is folded from the left.
+    pub entry: String,
+    /// Outputs in one item of a stage (16 to 4,096).
+    #[serde(default = "default_fan_in")]
+    pub fan_in: u32,
+}
+
+fn default_fan_in() -> u32 {
+    limits::FAN_IN_DEFAULT
 }
 
 /// The items of a job.

@@ -44,6 +44,12 @@ pub const CACHED_PROGRAMS_MAX: usize = 64;
 pub const DETAIL_BYTES_MAX: usize = 4 << 10;
 /// Longest name, title or label.
 pub const NAME_CHARS_MAX: usize = 200;
+/// Outputs in one item of a reducing stage, where the job does not say.
+pub const FAN_IN_DEFAULT: u32 = 256;
+/// Fewest outputs in one item of a reducing stage: with them, 15 stages reduce the most items there may be.
+pub const FAN_IN_MIN: u32 = 16;
+/// Most outputs in one item of a reducing stage.
+pub const FAN_IN_MAX: u32 = 4_096;
 /// Failed attempts of a shard after which it is poison.
 pub const ATTEMPTS_MAX_DEFAULT: u8 = 5;
 /// Memory of one instance, where the job does not say.

@@ -51,6 +51,10 @@ impl Scheduler {
                 "resume it: elytra job resume",
             ));
         }
+        if job.reducing && !job.ending {
+            let text = "every output is there, and they are being reduced";
+            reasons.push(reason("reducing", text, ""));
+        }
         if job.ending {
             reasons.push(reason("ending", "the job ends; the store is being told", ""));
         }
@@ -87,6 +91,9 @@ impl Scheduler {
     }
 
     fn explain_shards(&self, job: &Job, reasons: &mut Vec<Reason>) {
+        if job.reducing {
+            return;
+        }
         let higher = self
             .jobs
             .values()

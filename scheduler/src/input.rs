@@ -54,6 +54,13 @@ pub enum Input {
         /// The job's state.
         state: JobState,
     },
+    /// Answers [`crate::Output::Reduce`]: the stages behind the map are over.
+    Reduced {
+        /// The job.
+        job: JobId,
+        /// Why there is no result, when there is none.
+        failed: Option<String>,
+    },
     /// A worker said a good hello.
     WorkerJoined(Box<WorkerSeed>),
     /// A worker said something else.
@@ -113,6 +120,8 @@ pub struct JobSeed {
     pub memory_mib: u32,
     /// What a worker must be.
     pub needs: Needs,
+    /// Whether its outputs are reduced when all are there.
+    pub reduces: bool,
     /// Its state.
     pub state: JobState,
     /// The stage that runs.

@@ -45,6 +45,8 @@ pub(crate) struct Job {
     pub(crate) opened: BTreeSet<SessionId>,
     /// Workers that cannot run its program.
     pub(crate) refused_by: BTreeMap<WorkerId, Failure>,
+    /// Its map is complete and its further stages are under way.
+    pub(crate) reducing: bool,
     /// A final state was sent to the store; nothing more is handed out.
     pub(crate) ending: bool,
 }
@@ -96,6 +98,7 @@ impl Job {
             served: 0.0,
             opened: BTreeSet::new(),
             refused_by: BTreeMap::new(),
+            reducing: false,
             ending: false,
             seed,
         };

@@ -59,6 +59,9 @@ pub enum Output {
         /// What.
         effect: Effect,
     },
+    /// Every output of a job that reduces is there: its further stages can begin. Told once; the job runs on
+    /// until [`crate::Input::Reduced`].
+    Reduce(JobId),
     /// A job looks different now.
     JobChanged(JobHandle),
     /// A worker looks different now.

@@ -107,6 +107,7 @@ impl Scheduler {
             } => {
                 self.on_counted(job, claim, shards, totals, state);
             }
+            Input::Reduced { job, failed } => self.on_reduced(job, failed),
             Input::WorkerJoined(seed) => self.on_worker_joined(*seed),
             Input::FromWorker { session, message } => self.on_message(session, message),
             Input::WorkerLeft { session } => self.on_worker_left(session),
@@ -376,10 +377,33 @@ impl Scheduler {
 
     /// A job whose every item is settled has succeeded.
     fn settle_state(&mut self, handle: JobHandle) {
-        let Some(job) = self.jobs.get(&handle) else { return };
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
         let complete = job.totals.is_complete() && job.storing == 0;
-        if complete && !job.ending && job.state != JobState::Canceling {
+        if !complete || job.ending || job.reducing || job.state == JobState::Canceling {
+            return;
+        }
+        if job.seed.reduces {
+            job.reducing = true;
+            let id = job.seed.id;
+            self.emit(Output::Reduce(id));
+        } else {
             self.request_state(handle, JobState::Succeeded, None);
+        }
+    }
+
+    /// A reduction that was not asked for, or of a job that was cancelled meanwhile, has no effect.
+    fn on_reduced(&mut self, id: JobId, failed: Option<String>) {
+        let Some(&handle) = self.job_ids.get(&id) else {
+            return;
+        };
+        if self.jobs.get(&handle).is_some_and(|j| j.reducing && !j.ending) {
+            let state = match failed {
+                Some(_) => JobState::Failed,
+                None => JobState::Succeeded,
+            };
+            self.request_state(handle, state, failed);
         }
     }
 

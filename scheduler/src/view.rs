@@ -3,7 +3,7 @@ use crate::executor::{Executor, Record};
 use crate::job::Job;
 use crate::scheduler::Scheduler;
 use protocol::api::{JobCounts, Speed, Worker};
-use protocol::ids::{JobId, WorkerId};
+use protocol::ids::{JobId, LeaseId, WorkerId};
 use protocol::job::JobState;
 use protocol::wire::JobHandle;
 
@@ -128,6 +128,12 @@ impl Scheduler {
             connected_ms: worker.connected_ms,
             seen_ms: worker.heard_ms,
         }
+    }
+
+    /// The job that a lease is of, while it lasts, and the first item of one of its shards.
+    pub fn place_of(&self, lease: LeaseId, shard: u32) -> Option<(JobHandle, u64)> {
+        let handle = self.leases.get(&lease)?.job;
+        Some((handle, self.jobs.get(&handle)?.items_of(shard).0))
     }
 
     fn window_now(&self, worker: &Executor) -> u32 {

@@ -22,6 +22,7 @@ scenarios!(
     open_job,
     poison,
     reconnect,
+    reduction,
     silence_and_expiry,
     skip_failures,
 );

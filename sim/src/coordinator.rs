@@ -173,6 +173,7 @@ impl World {
             attempts_max: plan.attempts_max,
             memory_mib: 64,
             needs: Needs::default(),
+            reduces: job.is_multiple_of(2),
             state,
             stage: 0,
             cut,
@@ -224,6 +225,11 @@ impl World {
             } if self.sabotage != Sabotage::NeverTellWorkers => {
                 self.tell(session, &ToWorker::Cancel { lease, shards });
             }
+            // Whoever carries reductions out takes any time; at once is one of them.
+            Output::Reduce(job) => self
+                .coordinator
+                .inputs
+                .push_back(Input::Reduced { job, failed: None }),
             Output::Drain { session } => self.tell(session, &ToWorker::Drain),
             Output::End {
                 session,

@@ -41,5 +41,6 @@ mod worker;
 pub use config::WorkerConfig;
 pub use input::{Input, Person};
 pub use output::{Batch, EndReason, Output, ShardInput};
+pub use split::shard_input;
 pub use status::{Activity, Status};
 pub use worker::Worker;

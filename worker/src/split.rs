@@ -87,6 +87,18 @@ impl Items {
     }
 }
 
+/// What the program of one shard reads, made of the bytes of its items as a lease would bring them. For those
+/// who replay a shard; the error says what does not fit together.
+pub fn shard_input(
+    source: ItemSource,
+    piece: &Piece,
+    bytes: Bytes,
+    params: &[u8],
+) -> Result<Bytes, &'static str> {
+    let items = Items::new(source, piece, bytes)?;
+    Ok(items.shard(piece, piece.run.first, params).input)
+}
+
 /// Lines without their line feeds; a last line may lack it, and an empty last one is none.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes

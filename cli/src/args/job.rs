@@ -3,13 +3,18 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// What runs, over which items.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct InputArgs {
-    /// The entry function, such as mersenne (`elytra run --program HASH …` for an uploaded program)
-    pub(crate) entry: String,
-    /// The items; `-`, or none at all, reads them from standard input, one a line
+    /// A file to run (.wasm kernel or WASI command, .js, .ts), or an entry that the server carries, such as mersenne
+    #[arg(value_name = "FILE|ENTRY")]
+    pub(crate) what: String,
+    /// The items; `-`, or none at all, reads them from standard input, one a line. What stands before `:::` (for
+    /// a WASI command everything, where there is no `:::`) are the command's arguments
     #[arg(allow_negative_numbers = true)]
     pub(crate) items: Vec<String>,
+    /// Which function of the file [default: `default`, or the only one]
+    #[arg(long, value_name = "NAME", help_heading = "Job")]
+    pub(crate) entry: Option<String>,
     /// Numbers from START up to, not including, END
     #[arg(
         long,
@@ -42,7 +47,7 @@ pub(crate) struct InputArgs {
 }
 
 /// How items are read.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug, Default)]
 #[group(multiple = false)]
 pub(crate) struct EncodingArgs {
     /// Items are text as it stands [default where the entry takes text]
@@ -56,20 +61,23 @@ pub(crate) struct EncodingArgs {
 /// How the job runs.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct JobArgs {
-    /// The program: a name that the server carries, or a hash
-    #[arg(
-        long,
-        default_value = "rust-core",
-        value_name = "NAME|HASH",
-        help_heading = "Job"
-    )]
-    pub(crate) program: String,
+    /// The program: a name that the server carries, or a hash [default: rust-core]
+    #[arg(long, value_name = "NAME|HASH", help_heading = "Job")]
+    pub(crate) program: Option<String>,
     /// A parameter; VALUE is JSON, or else text
     #[arg(short, long = "param", value_name = "NAME=VALUE", help_heading = "Job")]
     pub(crate) params: Vec<String>,
     /// A file with the parameters as a JSON object; --param goes over it
     #[arg(long = "params", value_name = "FILE", help_heading = "Job")]
     pub(crate) params_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) command: CommandArgs,
+    /// Reduce the outputs to one with this entry, in further stages on the workers
+    #[arg(long, value_name = "ENTRY", help_heading = "Job")]
+    pub(crate) reduce: Option<String>,
+    /// Outputs that the reducing entry gets at a time (16 to 4,096) [default: 256]
+    #[arg(long, value_name = "N", requires = "reduce", help_heading = "Job")]
+    pub(crate) fan_in: Option<u32>,
     /// How many items make a shard: a number, or auto (measured)
     #[arg(long, value_name = "auto|N", default_value = "auto", help_heading = "Job")]
     pub(crate) grain: GrainArg,
@@ -105,6 +113,23 @@ pub(crate) struct JobArgs {
     /// Submitting again with the same key gives the job that is there already
     #[arg(long, value_name = "KEY", help_heading = "Job")]
     pub(crate) idempotency_key: Option<String>,
+}
+
+/// What a WASI command is started with.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct CommandArgs {
+    /// Start the command once for each item, with the item on its standard input
+    #[arg(long, help_heading = "Command")]
+    pub(crate) each: bool,
+    /// A variable of its environment
+    #[arg(long = "env", value_name = "NAME=VALUE", help_heading = "Command")]
+    pub(crate) env: Vec<String>,
+    /// A file that it can read under this name
+    #[arg(long = "with", value_name = "NAME=FILE", help_heading = "Command")]
+    pub(crate) files: Vec<String>,
+    /// Where its random numbers begin
+    #[arg(long, value_name = "NUMBER", help_heading = "Command")]
+    pub(crate) seed: Option<u32>,
 }
 
 /// How results look.

@@ -1,10 +1,10 @@
 //! What can be typed: every command with its flags.
 mod job;
 
-pub(crate) use job::{InputArgs, JobArgs, OnFailureArg, ResultArgs};
+pub(crate) use job::{CommandArgs, InputArgs, JobArgs, OnFailureArg, ResultArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use protocol::ids::{JobId, WorkerId};
+use protocol::ids::{BlobHash, JobId, WorkerId};
 use std::path::PathBuf;
 
 /// What stands under the help of every command.
@@ -83,9 +83,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         args: WorkerArgs,
     },
-    /// Submit a job and write its results as they come, in order, a line each
-    #[command(after_long_help = RUN_EXAMPLES)]
+    /// Run a file or a kernel over items, and write the results as they come, in order
+    #[command(visible_alias = "map", after_long_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Run a file or a kernel for every number of a range
+    For(ForArgs),
+    /// Run a file or a kernel over items and reduce the outputs to one
+    Reduce(RunArgs),
     /// Submit a job and write its id
     Submit(SubmitArgs),
     /// Wait until jobs are over; the exit code tells how they ended
@@ -107,6 +111,15 @@ pub(crate) enum Command {
     /// List jobs, or show one
     #[command(subcommand)]
     Job(JobCommand),
+    /// Upload programs, list them, show what they take
+    #[command(subcommand)]
+    Program(ProgramCommand),
+    /// Run one shard of a job again
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// Put bytes on the server, and get them back by their hash
+    #[command(subcommand)]
+    Blob(BlobCommand),
     /// Make, list and revoke tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -122,6 +135,9 @@ pub(crate) enum Command {
 
 const RUN_EXAMPLES: &str = "\
 Examples:
+  elytra run square.ts 1 2 3
+  cat words.txt | elytra run count.wasm
+  elytra run count.wasm --each -- -w ::: 'one two' three
   elytra run mersenne 3 5 7 11
   seq 3 2 5000 | elytra run mersenne
   elytra run montecarlo --range 0:100 --param strike=110 --param kind=put
@@ -188,6 +204,24 @@ pub(crate) struct WorkerArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    #[command(flatten)]
+    pub(crate) results: ResultArgs,
+}
+
+/// `elytra for`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ForArgs {
+    /// A file to run, or an entry that the server carries
+    #[arg(value_name = "FILE|ENTRY")]
+    pub(crate) what: String,
+    /// Numbers from START (otherwise 0) up to, not including, END
+    #[arg(value_name = "END|START:END[:STEP]", allow_hyphen_values = true)]
+    pub(crate) range: String,
+    /// Which function of the file [default: `default`, or the only one]
+    #[arg(long, value_name = "NAME", help_heading = "Job")]
+    pub(crate) entry: Option<String>,
     #[command(flatten)]
     pub(crate) job: JobArgs,
     #[command(flatten)]
@@ -275,6 +309,76 @@ pub(crate) struct JobListArgs {
     /// Most jobs
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: usize,
+}
+
+/// `elytra program …`.
+#[derive(Subcommand)]
+pub(crate) enum ProgramCommand {
+    /// Upload a program and write its hash: a .wasm kernel or WASI command, a .js or .ts script
+    Push {
+        /// The file
+        file: PathBuf,
+    },
+    /// List the programs that the server has
+    List,
+    /// Show what a program takes
+    Info {
+        /// Its name, its hash, or the beginning of that
+        name: String,
+    },
+}
+
+/// `elytra task …`.
+#[derive(Subcommand)]
+pub(crate) enum TaskCommand {
+    /// Fetch a shard and run it again here, with everything it has to say
+    Replay(ReplayArgs),
+}
+
+/// `elytra task replay`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReplayArgs {
+    /// The shard, as errors name it
+    #[arg(value_name = "JOB/SHARD")]
+    pub(crate) task: Task,
+    /// Run it in this process (which is the only way there is)
+    #[arg(long, hide = true)]
+    pub(crate) local: bool,
+}
+
+/// A shard of a job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Task {
+    pub(crate) job: JobId,
+    pub(crate) shard: u32,
+}
+
+impl std::str::FromStr for Task {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is not JOB/SHARD, such as j-06f5n1x2y3z4w/7");
+        let (job, shard) = text.split_once('/').ok_or_else(wrong)?;
+        let (job, shard) = (
+            job.parse().map_err(|_| wrong())?,
+            shard.parse().map_err(|_| wrong())?,
+        );
+        Ok(Self { job, shard })
+    }
+}
+
+/// `elytra blob …`.
+#[derive(Subcommand)]
+pub(crate) enum BlobCommand {
+    /// Upload a file and write its hash
+    Put {
+        /// The file; `-` reads standard input
+        file: PathBuf,
+    },
+    /// Write a blob to standard output
+    Get {
+        /// Its hash
+        hash: BlobHash,
+    },
 }
 
 /// `elytra worker …`.

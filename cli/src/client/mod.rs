@@ -9,10 +9,10 @@ pub(crate) use results::{Line, Results};
 use crate::failure::Failure;
 use bytes::Bytes;
 use protocol::api::{
-    Blob, ErrorGroups, Explanation, ItemsAdded, Job, JobPage, Overview, Program, ProgramList, TokenList,
-    TokenMade, TokenRequest, WorkerList,
+    Blob, ErrorGroups, Explanation, ItemsAdded, Job, JobPage, Overview, Program, ProgramList, Shard,
+    TokenList, TokenMade, TokenRequest, WorkerList,
 };
-use protocol::ids::{JobId, WorkerId};
+use protocol::ids::{BlobHash, JobId, ProgramHash, WorkerId};
 use protocol::job::JobSpec;
 use protocol::problem::Problem;
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
@@ -116,15 +116,49 @@ impl Client {
         self.get("/overview").await
     }
 
+    pub(crate) async fn programs(&self) -> Result<ProgramList, Failure> {
+        self.get("/programs").await
+    }
+
+    /// A shard as a worker gets it.
+    pub(crate) async fn shard(&self, job: JobId, shard: u32) -> Result<Shard, Failure> {
+        self.get(&format!("/jobs/{job}/shards/{shard}")).await
+    }
+
+    /// A program's admitted bytes.
+    pub(crate) async fn module(&self, program: ProgramHash) -> Result<Bytes, Failure> {
+        let request = self.request(Method::GET, &format!("/programs/{program}/module"));
+        let response = self.send(request).await?;
+        response.bytes().await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// A blob's bytes, to be read in pieces.
+    pub(crate) async fn download(&self, hash: BlobHash) -> Result<Response, Failure> {
+        let request = self.request(Method::GET, &format!("/blobs/{hash}"));
+        self.send(request).await
+    }
+
+    /// The next piece of a body; nothing at its end.
+    pub(crate) async fn piece(&self, body: &mut Response) -> Result<Option<Bytes>, Failure> {
+        body.chunk().await.map_err(|error| self.unreachable(&error))
+    }
+
     /// A program by the name that the server carries it under, or by hash; `None` when the server does
     /// not say (it will when the job is submitted).
     pub(crate) async fn program(&self, name: &str) -> Result<Option<Program>, Failure> {
-        let list = match self.get::<ProgramList>("/programs").await {
+        let list = match self.programs().await {
             Err(Failure::Problem(problem)) if problem.status == 403 => return Ok(None),
             list => list?,
         };
         let is_meant = |p: &Program| p.description.name == name || p.hash.to_string() == name;
         Ok(list.programs.into_iter().find(is_meant))
+    }
+
+    /// Uploads a program under its file's name; the server checks it.
+    pub(crate) async fn push(&self, file: &str, bytes: Vec<u8>) -> Result<Program, Failure> {
+        let pairs = form_urlencoded(&[("file", file)]);
+        let request = self.request(Method::POST, &format!("/programs?{pairs}"));
+        answer(self.send(request.body(bytes)).await?).await
     }
 
     pub(crate) async fn upload(&self, body: Body) -> Result<Blob, Failure> {

@@ -2,21 +2,24 @@
 mod feed;
 mod interrupt;
 mod plan;
+mod program;
 mod sink;
 
 pub(crate) use sink::cause_word;
 
-use crate::args::{Format, ResultArgs, RunArgs, SubmitArgs};
+use crate::args::{ForArgs, Format, InputArgs, ResultArgs, RunArgs, SubmitArgs};
 use crate::client::{Client, Line, Results};
 use crate::failure::{Code, Failure};
 use crate::output;
 use crate::picture::{Canvas, Size};
 use crate::progress::Progress;
 use crate::say::{count, duration_ms, note, rate};
-use plan::plan;
+use plan::{Plan, plan};
+pub(crate) use plan::{send, upload};
+pub(crate) use program::push;
 use protocol::api::Job;
-use protocol::description::Picture;
-use protocol::job::{Encoding, JobState};
+use protocol::description::{Picture, ProgramKind};
+use protocol::job::JobState;
 use sink::Sink;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -33,6 +36,29 @@ pub(crate) async fn submit(client: &Client, args: &SubmitArgs, format: Format) -
         .await?;
     output::one(format, &job, |job| job.id.to_string())?;
     Ok(Code::Done)
+}
+
+/// `elytra for`.
+pub(crate) async fn run_for(client: &Client, args: &ForArgs, format: Format) -> Result<Code, Failure> {
+    let range = match args.range.contains(':') {
+        true => args.range.clone(),
+        false => format!("0:{}", args.range),
+    };
+    let input = InputArgs {
+        what: args.what.clone(),
+        range: Some(range),
+        entry: args.entry.clone(),
+        ..InputArgs::default()
+    };
+    let (job, results) = (args.job.clone(), args.results.clone());
+    run(client, &RunArgs { input, job, results }, format).await
+}
+
+/// `elytra reduce`: a run whose outputs are reduced, with the entry `reduce` where none is named.
+pub(crate) async fn reduce(client: &Client, args: &RunArgs, format: Format) -> Result<Code, Failure> {
+    let mut args = args.clone();
+    args.job.reduce.get_or_insert_with(|| "reduce".into());
+    run(client, &args, format).await
 }
 
 /// `elytra run`.
@@ -54,7 +80,7 @@ pub(crate) async fn run(client: &Client, args: &RunArgs, format: Format) -> Resu
     };
     note(&format!("job {}: {} · {items}", job.id, job.spec.name));
     interrupt::cancel_on_signal(client.clone(), job.id)?;
-    let result = follow(client, &job, plan.stdin, &args.results, format).await;
+    let result = follow(client, &job, &plan, &args.results, format).await;
     let Err(failure) = result else { return result };
     give_up(client, &job, &failure).await;
     Err(failure)
@@ -79,16 +105,17 @@ async fn give_up(client: &Client, job: &Job, failure: &Failure) {
 async fn follow(
     client: &Client,
     job: &Job,
-    stdin: Option<Encoding>,
+    plan: &Plan,
     args: &ResultArgs,
     format: Format,
 ) -> Result<Code, Failure> {
     let progress = Progress::start(client, job);
     let bar = progress.bar();
-    let mut sink = sink(job, args, format, Some(bar.clone()))?;
+    let mut sink = sink(job, args, format, plan.is_command, Some(bar.clone()))?;
     let (got, results_got) = watch::channel(0);
-    let feeding =
-        stdin.map(|encoding| tokio::spawn(feed::feed(client.clone(), job.id, encoding, results_got)));
+    let feeding = plan
+        .stdin
+        .map(|encoding| tokio::spawn(feed::feed(client.clone(), job.id, encoding, results_got)));
     let mut feeder = Feeder(feeding);
     let mut results = Results::new(client, job.id, args.unordered, true);
     let told = |text: &str| bar.suspend(|| note(text));
@@ -123,11 +150,12 @@ fn sink(
     job: &Job,
     args: &ResultArgs,
     format: Format,
+    is_command: bool,
     bar: Option<indicatif::ProgressBar>,
 ) -> Result<Sink, Failure> {
     match &args.picture {
         Some(path) => Ok(Sink::picture(canvas(job)?, path.clone())),
-        None => Ok(Sink::lines(format, args, bar)),
+        None => Ok(Sink::lines(format, args, is_command, bar)),
     }
 }
 
@@ -150,8 +178,9 @@ pub(crate) async fn results(
     format: Format,
 ) -> Result<Code, Failure> {
     let job = client.job(args.job).await?;
+    let program = client.program(&job.program.to_string()).await?;
+    let kind = program.as_ref().map(|program| program.description.kind);
     if args.results.picture.is_some() {
-        let program = client.program(&job.program.to_string()).await?;
         let entries = program
             .into_iter()
             .flat_map(|program| program.description.entries);
@@ -166,7 +195,8 @@ pub(crate) async fn results(
             )));
         }
     }
-    let mut sink = sink(&job, &args.results, format, None)?;
+    let is_command = kind == Some(ProgramKind::Command);
+    let mut sink = sink(&job, &args.results, format, is_command, None)?;
     let mut results = Results::new(client, job.id, args.results.unordered, args.follow);
     let (over, state) = loop {
         match results.next(note).await? {

@@ -2,13 +2,14 @@
 use crate::args::{InputArgs, JobArgs, OnFailureArg};
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::run::program::{Chosen, choose, command_params};
 use futures_util::stream;
 use protocol::description::{Entry, FieldKind, Picture};
 use protocol::ids::BlobHash;
 use protocol::job::{
-    BlobSpec, Encoding, InputSpec, JobSpec, Limits, Needs, OnFailure, OpenSpec, RangeSpec, Split,
+    BlobSpec, Encoding, InputSpec, JobSpec, Limits, Needs, OnFailure, OpenSpec, RangeSpec, ReduceSpec, Split,
 };
-use protocol::limits::BODY_BYTES_MAX;
+use protocol::limits::{BODY_BYTES_MAX, FAN_IN_DEFAULT};
 use serde_json::{Map, Value};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -27,36 +28,40 @@ pub(crate) struct Plan {
     pub(crate) stdin: Option<Encoding>,
     /// How the outputs make a picture, when they do.
     pub(crate) picture: Option<Picture>,
+    /// Whether the outputs are what a command wrote.
+    pub(crate) is_command: bool,
 }
 
 /// Makes a job of what was typed; uploads a file where one was named.
 pub(crate) async fn plan(client: &Client, input: &InputArgs, job: &JobArgs) -> Result<Plan, Failure> {
-    let params = params(job)?;
-    let program = client.program(&job.program).await?;
-    let entries = program
-        .into_iter()
-        .flat_map(|program| program.description.entries);
-    let entry = entries.into_iter().find(|entry| entry.name == input.entry);
-    let encoding = encoding(input, entry.as_ref());
-    let picture = entry.as_ref().and_then(|entry| entry.picture);
+    let chosen = choose(client, input, job).await?;
+    let params = params(job, command_params(&chosen, &job.command)?)?;
+    let entry = chosen.described();
+    let encoding = encoding(input, entry);
+    let picture = entry.and_then(|entry| entry.picture);
+    let input = &InputArgs {
+        items: chosen.items.clone(),
+        ..input.clone()
+    };
     let items = match typed(input, encoding)? {
         Some(items) => items,
-        None => match every_tile(input, entry.as_ref(), &params) {
+        None => match every_tile(input, entry, &params) {
             Some(range) => InputSpec::Range(range),
             None => from_outside(client, input, encoding).await?,
         },
     };
     let stdin = matches!(items, InputSpec::Open(_)).then_some(encoding);
     Ok(Plan {
-        spec: spec(input, job, items, params)?,
+        spec: spec(&chosen, job, items, params)?,
         stdin,
         picture,
+        is_command: chosen.is_command(),
     })
 }
 
-fn spec(input: &InputArgs, job: &JobArgs, items: InputSpec, params: Value) -> Result<JobSpec, Failure> {
+fn spec(chosen: &Chosen, job: &JobArgs, items: InputSpec, params: Value) -> Result<JobSpec, Failure> {
     let default = Limits::default();
-    let defaults = JobSpec::new(&job.program, &input.entry, items);
+    let defaults = JobSpec::new(&chosen.program, &chosen.entry, items);
     Ok(JobSpec {
         name: job.name.clone().unwrap_or_default(),
         params,
@@ -76,6 +81,10 @@ fn spec(input: &InputArgs, job: &JobArgs, items: InputSpec, params: Value) -> Re
             native: job.native,
             ..Needs::default()
         },
+        reduce: job.reduce.clone().map(|entry| ReduceSpec {
+            entry,
+            fan_in: job.fan_in.unwrap_or(FAN_IN_DEFAULT),
+        }),
         labels: job
             .labels
             .iter()
@@ -85,17 +94,18 @@ fn spec(input: &InputArgs, job: &JobArgs, items: InputSpec, params: Value) -> Re
     })
 }
 
-fn pair(text: &str, flag: &str) -> Result<(String, String), Failure> {
+pub(super) fn pair(text: &str, flag: &str) -> Result<(String, String), Failure> {
     let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
     let parts = parts.map(|(name, value)| (name.to_owned(), value.to_owned()));
     parts.ok_or_else(|| Failure::Usage(format!("{flag} {text}: must be written NAME=VALUE")))
 }
 
-fn params(job: &JobArgs) -> Result<Value, Failure> {
+fn params(job: &JobArgs, command: Map<String, Value>) -> Result<Value, Failure> {
     let mut params = match &job.params_file {
         Some(path) => params_of(path)?,
         None => Map::new(),
     };
+    params.extend(command);
     for param in &job.params {
         let (name, value) = pair(param, "--param")?;
         let value = serde_json::from_str(&value).unwrap_or(Value::String(value));
@@ -165,7 +175,7 @@ fn read_item(item: &str, encoding: Encoding) -> Result<Value, Failure> {
     }
 }
 
-fn read_range(text: &str) -> Result<RangeSpec, Failure> {
+pub(super) fn read_range(text: &str) -> Result<RangeSpec, Failure> {
     let wrong = || {
         Failure::Usage(format!(
             "--range {text}: must be written START:END or START:END:STEP, in whole numbers"
@@ -242,7 +252,7 @@ async fn from_outside(client: &Client, input: &InputArgs, encoding: Encoding) ->
     Ok(InputSpec::Open(OpenSpec { encoding }))
 }
 
-async fn upload(client: &Client, path: &Path) -> Result<BlobHash, Failure> {
+pub(crate) async fn upload(client: &Client, path: &Path) -> Result<BlobHash, Failure> {
     let wrong = |error: std::io::Error| Failure::Usage(format!("{}: {error}", path.display()));
     let file = tokio::fs::File::open(path).await.map_err(wrong)?;
     if file.metadata().await.map_err(wrong)?.is_dir() {
@@ -261,7 +271,10 @@ pub(super) async fn upload_stdin(client: &Client, encoding: Encoding) -> Result<
     }))
 }
 
-async fn send(client: &Client, from: impl AsyncRead + Send + Unpin + 'static) -> Result<BlobHash, Failure> {
+pub(crate) async fn send(
+    client: &Client,
+    from: impl AsyncRead + Send + Unpin + 'static,
+) -> Result<BlobHash, Failure> {
     let pieces = stream::try_unfold(from, |mut from| async move {
         let mut piece = Vec::with_capacity(PIECE_BYTES);
         let read = (&mut from)

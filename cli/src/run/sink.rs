@@ -30,10 +30,17 @@ enum To {
 
 impl Sink {
     /// Lines on standard output; `bar` steps aside while they are written to the same terminal.
-    pub(crate) fn lines(format: Format, args: &ResultArgs, bar: Option<ProgressBar>) -> Self {
+    /// What a command wrote goes out as it is, where nothing else was asked for.
+    pub(crate) fn lines(
+        format: Format,
+        args: &ResultArgs,
+        is_command: bool,
+        bar: Option<ProgressBar>,
+    ) -> Self {
         let bar = bar.filter(|_| io::stdout().is_terminal());
         let lines = Lines {
             index: args.index || args.unordered,
+            is_raw: is_command && format == Format::Table,
             is_list: format == Format::Json,
             is_first: true,
             buffer: Vec::new(),
@@ -134,6 +141,8 @@ pub(crate) fn cause_word(cause: protocol::wire::Cause) -> String {
 
 struct Lines {
     index: bool,
+    /// Bytes go out as they are.
+    is_raw: bool,
     /// One JSON list instead of a value a line.
     is_list: bool,
     is_first: bool,
@@ -143,6 +152,9 @@ struct Lines {
 
 impl Lines {
     fn item(&mut self, item: u64, output: Option<&Value>, bytes: Option<&str>) -> Result<(), Failure> {
+        if self.is_raw && !self.index {
+            return self.write_raw(bytes.unwrap_or_default());
+        }
         let value = match (self.index, output, bytes) {
             (false, Some(output), _) => return self.write(output),
             (false, None, bytes) => return self.write(&bytes),
@@ -163,7 +175,21 @@ impl Lines {
             let value = json!({"first_item": items.0, "end_item": items.1, "cause": cause, "detail": detail});
             return self.write(&value);
         }
+        if self.is_raw {
+            return Ok(());
+        }
         (items.0..items.1).try_for_each(|_| self.write(&Value::Null))
+    }
+
+    fn write_raw(&mut self, base64: &str) -> Result<(), Failure> {
+        STANDARD
+            .decode_vec(base64, &mut self.buffer)
+            .map_err(|error| Failure::Other(error.into()))?;
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn write(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {

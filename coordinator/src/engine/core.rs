@@ -68,6 +68,8 @@ pub(crate) struct Core {
     pub(super) commits: Commits,
     pub(super) stats: Stats,
     pub(super) changed_jobs: BTreeSet<JobHandle>,
+    /// Jobs whose outputs are all there and are to be reduced.
+    pub(super) reductions: mpsc::Sender<JobId>,
     writer: Writer,
     clock: Clock,
     handles_made: u32,
@@ -100,7 +102,7 @@ impl Clock {
 }
 
 impl Core {
-    pub(super) fn new(engine: Engine, writer: Writer, facts: Facts) -> Self {
+    pub(super) fn new(engine: Engine, writer: Writer, facts: Facts, reductions: mpsc::Sender<JobId>) -> Self {
         let clock = Clock::new();
         Self {
             engine,
@@ -115,6 +117,7 @@ impl Core {
             gone: VecDeque::new(),
             commits: Commits::default(),
             changed_jobs: BTreeSet::new(),
+            reductions,
             writer,
             clock,
             handles_made: 0,
@@ -201,7 +204,10 @@ impl Core {
 
     fn on_message(&mut self, message: Message) -> Option<oneshot::Sender<()>> {
         match message {
-            Message::Worker(session, message) => self.input(Input::FromWorker { session, message }),
+            Message::Worker(session, mut message) => {
+                self.locate(&mut message);
+                self.input(Input::FromWorker { session, message });
+            }
             Message::Left(session) => self.on_left(session),
             Message::Do(ask) => ask(self),
             Message::Stop(done) => return Some(done),
@@ -314,6 +320,7 @@ impl Core {
             attempts_max: spec.attempts_max,
             memory_mib: spec.limits.memory_mib,
             needs: spec.needs,
+            reduces: spec.reduce.is_some(),
             state: job.state,
             stage: 0,
             cut: job.cut,

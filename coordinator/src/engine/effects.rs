@@ -7,7 +7,7 @@ use protocol::api::ItemsAdded;
 use protocol::cut::Cut;
 use protocol::ids::{BlobHash, JobId, SessionId};
 use protocol::job::JobState;
-use protocol::wire::JobHandle;
+use protocol::wire::{FromWorker, JobHandle};
 use scheduler::{Effect, Input, Output};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -39,6 +39,7 @@ impl Core {
                     self.sessions.remove(&session);
                 }
                 Output::Store { job, effect } => self.store(job, effect),
+                Output::Reduce(id) => self.begin_reduction(id),
                 Output::JobChanged(job) => drop(self.changed_jobs.insert(job)),
                 Output::WorkerChanged(id) => self.publish_worker(id),
                 Output::JobOver { job, id } => self.on_job_over(job, id),
@@ -225,7 +226,31 @@ impl Core {
     fn on_job_over(&mut self, handle: JobHandle, id: JobId) {
         self.jobs.remove(&handle);
         self.changed_jobs.remove(&handle);
+        self.engine.tell_over();
         self.publish_job(id, None);
+    }
+
+    /// There is room for every job that may be open.
+    fn begin_reduction(&mut self, id: JobId) {
+        if self.reductions.try_send(id).is_err() {
+            tracing::error!(job = %id, "a reduction could not begin; it does after a restart");
+        }
+    }
+
+    /// A worker tells an item by its place in the shard, and a script's line by its place in the bundle;
+    /// people are told the item of the job, and the line in the author's file.
+    pub(super) fn locate(&self, message: &mut FromWorker) {
+        if let FromWorker::Failed {
+            lease,
+            shard,
+            failure,
+            ..
+        } = message
+            && let Some((job, first_item)) = self.scheduler.place_of(*lease, *shard)
+            && let Some(info) = self.jobs.get(&job)
+        {
+            info.locate(failure, first_item);
+        }
     }
 
     /// Stores a new job and takes it up when it is durable.

@@ -7,9 +7,9 @@ use protocol::api::{Explanation, ItemsAdded, Overview, Worker};
 use protocol::ids::{BlobHash, JobId, LeaseId, SessionId, WorkerId};
 use protocol::limits::{ENGINE_QUEUE_MAX, SESSION_QUEUE_MESSAGES_MAX};
 use protocol::wire::{FromWorker, Hello, JobHandle, RefusalCode};
-use scheduler::{Grant, LiveJob};
+use scheduler::{Grant, Input, LiveJob};
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Why the engine did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +111,8 @@ pub struct Engine {
     messages: mpsc::Sender<Message>,
     reader: Arc<dyn Reader>,
     feed: EventFeed,
+    /// How many jobs were over since the start.
+    over: Arc<watch::Sender<u64>>,
 }
 
 impl Engine {
@@ -121,6 +123,7 @@ impl Engine {
                 messages,
                 reader,
                 feed: EventFeed::new(),
+                over: Arc::new(watch::Sender::new(0)),
             },
             waiting,
         )
@@ -211,6 +214,21 @@ impl Engine {
     /// Everything that happens.
     pub fn events(&self) -> EventFeed {
         self.feed.clone()
+    }
+
+    /// Changes whenever a job is over.
+    pub(crate) fn overs(&self) -> watch::Receiver<u64> {
+        self.over.subscribe()
+    }
+
+    pub(super) fn tell_over(&self) {
+        self.over.send_modify(|over| *over += 1);
+    }
+
+    /// The stages behind a job's map are over; `failed` says why there is no result.
+    pub(crate) async fn reduced(&self, job: JobId, failed: Option<String>) {
+        self.post(move |core| core.input(Input::Reduced { job, failed }))
+            .await;
     }
 
     /// Stores something that is none of the scheduler's business: a token, a program.

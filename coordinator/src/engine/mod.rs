@@ -23,18 +23,30 @@ mod writer;
 pub use feed::EventFeed;
 pub use handle::{Engine, EngineError, NewJob, Steer, Submitted};
 pub(crate) use handle::{Joined, SessionOut, WorkerHello};
-pub(crate) use job::JobInfo;
+pub(crate) use job::{JobInfo, Launch};
 pub use scheduler::LiveJob;
 
 use crate::store::{Store, StoreError};
+use protocol::ids::JobId;
+use protocol::limits::JOBS_OPEN_MAX;
+use tokio::sync::mpsc;
+
+/// An engine that runs, and the jobs whose outputs it wants reduced.
+pub struct Started {
+    /// The engine.
+    pub engine: Engine,
+    /// Each is answered with [`Engine::reduced`].
+    pub(crate) reductions: mpsc::Receiver<JobId>,
+}
 
 /// Reads what is stored and starts the core and the writer.
-pub fn start(mut store: Box<dyn Store>) -> Result<Engine, StoreError> {
+pub fn start(mut store: Box<dyn Store>) -> Result<Started, StoreError> {
     let reader = store.reader();
     let restored = store.restore()?;
     let (epoch, shared, durability) = (store.epoch(), store.is_shared(), store.durability());
     let (writer, committed) = writer::spawn(store);
     let (engine, messages) = Engine::new(reader.clone());
+    let (wanted, reductions) = mpsc::channel(JOBS_OPEN_MAX);
     let mut core = core::Core::new(
         engine.clone(),
         writer,
@@ -43,8 +55,9 @@ pub fn start(mut store: Box<dyn Store>) -> Result<Engine, StoreError> {
             shared,
             durability,
         },
+        wanted,
     );
     core.restore(restored);
     tokio::spawn(core.run(messages, committed));
-    Ok(engine)
+    Ok(Started { engine, reductions })
 }

@@ -113,6 +113,17 @@ impl Core {
         }
         let (reader, feed) = (self.engine.reader(), self.engine.events());
         tokio::task::spawn_blocking(move || match reader.job(id) {
+            // What moves in a stage of a reduction is told of the job it belongs to.
+            Ok(Some(stored)) if stored.record.stage_of.is_some() => {
+                let root = stored
+                    .record
+                    .stage_of
+                    .and_then(|(root, _)| reader.job(root).ok()?);
+                if let Some(root) = root {
+                    let job = Box::new(crate::route::view::merge(root, None));
+                    feed.publish(Event::JobChanged { job });
+                }
+            }
             Ok(Some(stored)) => {
                 let job = Box::new(crate::route::view::merge(stored, live));
                 feed.publish(Event::JobChanged { job });

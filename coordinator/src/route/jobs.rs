@@ -57,6 +57,7 @@ pub(crate) async fn list(
         .last()
         .filter(|_| more)
         .map(|job| job.record.id.to_string());
+    stored.retain(|job| job.record.stage_of.is_none());
     Ok(Json(JobPage {
         jobs: view::jobs(&app, stored).await?,
         next,
@@ -142,6 +143,10 @@ pub(crate) async fn retry(
 }
 
 async fn steer(app: &App, id: JobId, steer: Steer) -> ApiResult<Json<Job>> {
+    if steer == Steer::RetryFailed && view::job(app, id).await?.spec.reduce.is_some() {
+        let advice = "a job that reduces cannot be retried in part: submit it again";
+        return Err(ApiError::new(kind::REFUSED, advice));
+    }
     app.engine.steer(id, steer).await?;
     view::job(app, id).await.map(Json)
 }

@@ -12,6 +12,7 @@ mod openapi;
 pub(crate) mod problem;
 mod programs;
 mod results;
+mod shards;
 mod submit;
 mod tokens;
 pub(crate) mod view;
@@ -37,7 +38,7 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) reader: Arc<dyn Reader>,
     pub(crate) blobs: Arc<Blobs>,
-    pub(crate) programs: Programs,
+    pub(crate) programs: Arc<Programs>,
     pub(crate) auth: Arc<Auth>,
     pub(crate) worker_token_required: bool,
     pub(crate) durability: String,

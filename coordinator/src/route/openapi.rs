@@ -1,5 +1,5 @@
 //! The OpenAPI document, from the same declarations as the router: neither can lack a route.
-use super::{App, blobs, events, items, jobs, programs, results, submit, tokens, work, workers};
+use super::{App, blobs, events, items, jobs, programs, results, shards, submit, tokens, work, workers};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -46,6 +46,7 @@ pub(super) fn api() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(results::results))
         .routes(routes!(jobs::errors))
         .routes(routes!(jobs::explain))
+        .routes(routes!(shards::read))
         .routes(routes!(workers::list))
         .routes(routes!(workers::explain))
         .routes(routes!(workers::overview))
@@ -93,6 +94,7 @@ mod tests {
         ("get", "/jobs/{id}/results"),
         ("get", "/jobs/{id}/errors"),
         ("get", "/jobs/{id}/explain"),
+        ("get", "/jobs/{id}/shards/{shard}"),
         ("get", "/workers"),
         ("get", "/workers/{id}/explain"),
         ("get", "/programs"),

@@ -39,6 +39,7 @@ pub(crate) mod kind {
     pub(crate) const BODY: Kind = Kind(422, "body_invalid", "The body does not fit");
     pub(crate) const BODY_CUT: Kind = Kind(400, "body_cut_off", "The body did not arrive whole");
     pub(crate) const TOO_LONG: Kind = Kind(413, "body_too_long", "The body is too long");
+    pub(crate) const NO_SHARD: Kind = Kind(404, "shard_unknown", "There is no such shard");
     pub(crate) const NO_JOB: Kind = Kind(404, "job_unknown", "There is no such job");
     pub(crate) const NO_WORKER: Kind = Kind(404, "worker_unknown", "There is no such worker");
     pub(crate) const NO_PROGRAM: Kind = Kind(404, "program_unknown", "There is no such program");

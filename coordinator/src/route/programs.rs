@@ -2,7 +2,7 @@
 use super::App;
 use super::blobs::{names, tagged};
 use super::caller::Caller;
-use super::extract::{Id, whole};
+use super::extract::{Id, Query, whole};
 use super::problem::{ApiError, ApiResult, kind};
 use crate::programs::{add, blob_of};
 use axum::Json;
@@ -14,7 +14,13 @@ use protocol::api::{Program, ProgramList, Scope};
 use protocol::ids::ProgramHash;
 use protocol::limits::PROGRAM_BYTES_MAX;
 use protocol::problem::Problem;
+use serde::Deserialize;
 use std::sync::Arc;
+
+/// What a WebAssembly module begins with.
+const WASM_MAGIC: &[u8] = b"\0asm";
+/// What a script is called when nobody says.
+const FILE_DEFAULT: &str = "script.js";
 
 /// The programs there are.
 #[utoipa::path(get, path = "/programs", tag = "programs", security(("bearer" = ["read"])),
@@ -45,21 +51,34 @@ fn unknown(hash: ProgramHash) -> ApiError {
     ApiError::new(kind::NO_PROGRAM, detail)
 }
 
-/// Uploads a WebAssembly module and checks that it may run.
-#[utoipa::path(post, path = "/programs", tag = "programs", security(("bearer" = ["submit"])),
+/// How an upload is to be read.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UploadQuery {
+    /// The file's name: what errors call it, and whether it is JavaScript or TypeScript.
+    file: Option<String>,
+}
+
+/// Uploads a program and checks that it may run: a WebAssembly module (a kernel, or a WASI command), or the
+/// text of a JavaScript or TypeScript module.
+#[utoipa::path(post, path = "/programs", tag = "programs", params(UploadQuery),
+    security(("bearer" = ["submit"])),
     request_body(content = String, content_type = "application/wasm"),
     responses((status = 201, body = Program), (status = "default", body = Problem)))]
 pub(crate) async fn upload(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Query(query): Query<UploadQuery>,
     body: Body,
 ) -> ApiResult<(StatusCode, Json<Program>)> {
     caller.need(Scope::Submit)?;
-    let module = whole(body, PROGRAM_BYTES_MAX).await?;
-    let admitted = tokio::task::spawn_blocking(move || program::admit(module.to_vec())).await;
+    let bytes = whole(body, PROGRAM_BYTES_MAX).await?;
+    let file = query.file.unwrap_or_else(|| FILE_DEFAULT.into());
+    let admitted = tokio::task::spawn_blocking(move || admit(&file, &bytes)).await;
     let admitted = admitted
         .map_err(ApiError::internal)?
-        .map_err(|refusal| ApiError::new(kind::PROGRAM_REFUSED, refusal.to_string()))?;
+        .map_err(|refusal| ApiError::new(kind::PROGRAM_REFUSED, refusal))?;
     if let Some(known) = app.programs.get(admitted.hash).await? {
         return Ok((StatusCode::CREATED, Json((*known).clone())));
     }
@@ -72,6 +91,19 @@ pub(crate) async fn upload(
     app.blobs.put(admitted.bytes.into()).await?;
     app.engine.write(add(&program)).await?;
     Ok((StatusCode::CREATED, Json(program)))
+}
+
+/// A module as it is; anything else is taken for the text of a script. The error is for people.
+fn admit(file: &str, bytes: &[u8]) -> Result<program::Admitted, String> {
+    if bytes.starts_with(WASM_MAGIC) {
+        return program::admit(bytes.to_vec()).map_err(|refusal| refusal.to_string());
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| {
+        "this is neither a WebAssembly module (it would begin with \\0asm) nor text: upload a .wasm, .js or .ts file"
+            .to_owned()
+    })?;
+    let container = program::script::build(file, text).map_err(|error| error.to_string())?;
+    program::admit(container).map_err(|refusal| refusal.to_string())
 }
 
 /// The module's bytes, for workers.

@@ -2,19 +2,47 @@
 use super::App;
 use super::problem::{ApiError, ApiResult, kind};
 use crate::engine::LiveJob;
-use crate::store::StoredJob;
-use protocol::api::{Job, JobCounts};
-use protocol::ids::JobId;
+use crate::store::{Reader, StoreError, StoredJob};
+use protocol::api::{Job, JobCounts, Reduction};
+use protocol::ids::{JobId, Stage};
 use protocol::job::JobState;
+
+/// Most stages behind a map; see [`JobId::stage`].
+const STAGES_MAX: Stage = 15;
 
 /// One job.
 pub(crate) async fn job(app: &App, id: JobId) -> ApiResult<Job> {
-    let stored = app
-        .read(move |reader| reader.job(id))
-        .await?
-        .ok_or_else(|| unknown(id))?;
+    let read = app.read(move |reader| match reader.job(id)? {
+        Some(job) => Ok(Some((last_stage(reader, &job)?, job))),
+        None => Ok(None),
+    });
+    let (last, stored) = read.await?.ok_or_else(|| unknown(id))?;
     let mut all = jobs(app, vec![stored]).await?;
-    all.pop().ok_or_else(|| unknown(id))
+    let mut job = all.pop().ok_or_else(|| unknown(id))?;
+    job.reduction = last.map(|(stage, last)| Reduction {
+        stage,
+        items: last.totals.items,
+        items_accepted: last.totals.items_accepted,
+    });
+    Ok(job)
+}
+
+/// The last stage behind a job's map that there is. Its output is the result, when the job succeeded.
+pub(crate) fn last_stage(
+    reader: &dyn Reader,
+    root: &StoredJob,
+) -> Result<Option<(Stage, StoredJob)>, StoreError> {
+    let mut last = None;
+    if root.record.spec.reduce.is_none() {
+        return Ok(last);
+    }
+    for stage in 1..=STAGES_MAX {
+        match reader.job(root.record.id.stage(stage))? {
+            Some(job) => last = Some((stage, job)),
+            None => break,
+        }
+    }
+    Ok(last)
 }
 
 /// Several jobs, in the order given.
@@ -62,6 +90,7 @@ pub(crate) fn merge(stored: StoredJob, live: Option<LiveJob>) -> Job {
         items_per_second: 0.0,
         remaining_ms: None,
         busy_ms: totals.busy_us / 1_000,
+        reduction: None,
     };
     // A job that is over in the store is over, whatever the memory of it says.
     if let Some(live) = live.filter(|_| !state.is_over()) {

@@ -38,6 +38,7 @@ pub(crate) async fn work(
         token_required: app.worker_token_required,
         auth: app.auth.clone(),
         blobs: app.blobs.clone(),
+        programs: app.programs.clone(),
     };
     let engine = app.engine.clone();
     Ok(upgrade

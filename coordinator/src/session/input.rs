@@ -3,6 +3,7 @@ use crate::blobs::{BlobError, Blobs};
 use crate::engine::JobInfo;
 use crate::store::{Chunk, Source};
 use bytes::{Bytes, BytesMut};
+use protocol::cut::Piece;
 use protocol::ids::BlobHash;
 use protocol::limits::LEASE_INLINE_BYTES_MAX;
 use protocol::wire::{Lease, LeaseInput};
@@ -12,15 +13,10 @@ use scheduler::Grant;
 /// the worker reports that, and the job fails with the real cause.
 pub(super) async fn lease(blobs: &Blobs, grant: Grant, info: &JobInfo) -> Lease {
     let piece = grant.piece;
-    let input = match info.record.source {
-        Source::Range { .. } => LeaseInput::Computed,
-        source => items(blobs, source, info, piece.first_item, piece.end_item)
-            .await
-            .unwrap_or_else(|error| {
-                tracing::error!(job = %info.record.id, %error, "the items of a lease cannot be read");
-                missing(info, piece.first_item, piece.end_item)
-            }),
-    };
+    let input = items_of(blobs, info, &piece).await.unwrap_or_else(|error| {
+        tracing::error!(job = %info.record.id, %error, "the items of a lease cannot be read");
+        missing(info, piece.first_item, piece.end_item)
+    });
     Lease {
         lease: grant.lease,
         job: grant.job,
@@ -32,6 +28,14 @@ pub(super) async fn lease(blobs: &Blobs, grant: Grant, info: &JobInfo) -> Lease 
         end_item: piece.end_item,
         input,
         lease_ms: grant.lease_ms,
+    }
+}
+
+/// The bytes of a piece's items.
+pub(crate) async fn items_of(blobs: &Blobs, info: &JobInfo, piece: &Piece) -> Result<LeaseInput, BlobError> {
+    match info.record.source {
+        Source::Range { .. } => Ok(LeaseInput::Computed),
+        source => items(blobs, source, info, piece.first_item, piece.end_item).await,
     }
 }
 

@@ -6,17 +6,21 @@
 mod check;
 mod input;
 
+pub(crate) use input::items_of;
+
 use crate::auth::Auth;
 use crate::blobs::Blobs;
-use crate::engine::{Engine, EngineError, Joined, SessionOut, WorkerHello};
+use crate::engine::{Engine, EngineError, JobInfo, Joined, SessionOut, WorkerHello};
+use crate::launch::{LaunchError, launch};
 use crate::metrics;
+use crate::programs::Programs;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use protocol::api::Scope;
 use protocol::frame::{decode_from_worker, encode_to_worker};
 use protocol::ids::{SessionId, WorkerId};
 use protocol::limits::{CACHED_PROGRAMS_MAX, HEARTBEAT_MS, HELLO_MS_MAX, NAME_CHARS_MAX};
-use protocol::wire::{FromWorker, Hello, RefusalCode, ToWorker};
+use protocol::wire::{FromWorker, Hello, OpenJob, RefusalCode, ToWorker};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -26,11 +30,12 @@ const BURST_MAX: usize = 64;
 /// How long a peer may take to read what was written to it.
 const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// Who may be a worker here, and where the items of leases lie.
+/// Who may be a worker here, and where the programs of jobs and the items of leases lie.
 pub(crate) struct WorkerAccess {
     pub(crate) token_required: bool,
     pub(crate) auth: Arc<Auth>,
     pub(crate) blobs: Arc<Blobs>,
+    pub(crate) programs: Arc<Programs>,
 }
 
 /// Why a session ends, and what the peer is told of it.
@@ -252,7 +257,7 @@ async fn write(
 ) -> Result<(), End> {
     for out in burst.drain(..) {
         let message = match out {
-            SessionOut::Open(info) => ToWorker::Open(info.open()),
+            SessionOut::Open(info) => ToWorker::Open(open(access, &info).await?),
             SessionOut::Close(job) => ToWorker::Close { job },
             SessionOut::Lease(grant, info) => {
                 ToWorker::Lease(input::lease(&access.blobs, grant, &info).await)
@@ -264,6 +269,16 @@ async fn write(
         in_time(socket.feed(Message::Binary(encode_to_worker(&message).into()))).await?;
     }
     in_time(socket.flush()).await
+}
+
+/// A job that cannot be started ends the session: its worker connects again, and the store may be back.
+async fn open(access: &WorkerAccess, info: &JobInfo) -> Result<OpenJob, End> {
+    let made = info.launch(launch(&access.programs, &access.blobs, info)).await;
+    let launch = made.map_err(|error: LaunchError| {
+        tracing::error!(job = %info.record.id, %error, "a job cannot be started");
+        End::Refused(RefusalCode::GoingAway, "the coordinator cannot read a job".into())
+    })?;
+    Ok(info.open(launch))
 }
 
 async fn in_time(writing: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {

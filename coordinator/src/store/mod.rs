@@ -58,6 +58,9 @@ pub struct JobRecord {
     pub source: Source,
     /// Whether its outputs are tiles of a picture.
     pub picture: bool,
+    /// The job whose reduction this is a stage of, and which. Such a job is not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage_of: Option<(JobId, Stage)>,
 }
 
 /// Where a job's items come from.

@@ -5,6 +5,7 @@ mod bad_input;
 mod blobs;
 mod jobs;
 mod pages;
+mod reduce;
 mod results;
 mod support;
 mod wire;

@@ -45,6 +45,7 @@ pub(crate) fn record(id: JobId) -> JobRecord {
         submitted_ms: NOW_MS,
         source,
         picture: false,
+        stage_of: None,
     }
 }
 

@@ -122,6 +122,10 @@ impl World {
             }
             "pause" => self.steer(name, Steer::Pause),
             "resume" => self.steer(name, Steer::Resume),
+            "reduced" => {
+                let (job, failed) = (self.id_of(name), words.value("failed"));
+                self.input(Input::Reduced { job, failed });
+            }
             "cancel" => self.steer(name, Steer::Cancel { reason: None }),
             "explain" => self.explain(name),
             "counts" => self.counts(name),
@@ -165,6 +169,7 @@ impl World {
                 native: words.has("native"),
                 ..Needs::default()
             },
+            reduces: words.has("reduces"),
             state: JobState::Queued,
             stage: 0,
             cut: Cut::default(),
@@ -391,6 +396,7 @@ impl World {
                     self.name_of(*session)
                 )
             }
+            Output::Reduce(id) => format!("reduce {}", self.job_names[id.0 as usize]),
             Output::Drain { session } => format!("drain {}", self.name_of(*session)),
             Output::End {
                 session,

@@ -5,6 +5,7 @@ use super::lines::{Lines, Stop};
 use crate::accept::stopped;
 use crate::route::App;
 use crate::route::problem::{ApiError, ApiResult, kind};
+use crate::route::view::last_stage;
 use crate::store::{FailedShard, Reader, StoreError, StoredJob, StoredOutputs};
 use axum::body::Bytes;
 use futures_util::StreamExt;
@@ -23,7 +24,7 @@ const READ_BYTES: usize = 256 << 10;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Looks without news after which a cursor line shows that the stream lives.
 const QUIET_LOOKS: u32 = 20;
-/// Results are those of the map.
+/// The map, and every stage of a reduction, lies in the store as stage 0 of its own job.
 const STAGE: Stage = 0;
 
 /// Why the task ends.
@@ -274,10 +275,20 @@ type Looked = Option<(JobState, Found)>;
 /// What comes next from the cursor on. The job's state is read first: what was accepted before a job
 /// was over is then among the outputs.
 fn look(reader: &dyn Reader, id: JobId, cursor: Cursor) -> Result<Looked, StoreError> {
-    let Some(job) = reader.job(id)? else {
+    let Some(mut job) = reader.job(id)? else {
         return Ok(None);
     };
     let state = job.state;
+    if job.record.spec.reduce.is_some() {
+        job = match state {
+            JobState::Succeeded => match last_stage(reader, &job)? {
+                Some((_, last)) => last,
+                None => return Ok(Some((state, Found::End))),
+            },
+            _ if state.is_over() => return Ok(Some((state, Found::End))),
+            _ => return Ok(Some((state, Found::Gap))),
+        };
+    }
     let found = match cursor {
         Cursor::Index { item } => look_in_order(reader, &job, item)?,
         Cursor::Completed { after, failed, .. } => look_as_accepted(reader, &job, after, failed)?,

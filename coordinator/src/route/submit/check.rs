@@ -1,7 +1,7 @@
 //! The limits of a job, its parameters, and its items against what the entry takes.
 use super::super::problem::{ApiError, ApiResult, kind};
-use protocol::description::{Entry, ParamProblem};
-use protocol::job::{Grain, JobSpec};
+use protocol::description::{Description, Entry, OutputKind, ParamProblem};
+use protocol::job::{Grain, JobSpec, ReduceSpec};
 use protocol::limits;
 use serde_json::Value;
 use std::fmt::Display;
@@ -65,6 +65,27 @@ fn short(wrong: &mut Vec<ParamProblem>, field: &str, text: &str) {
             field,
             format!("has {chars} characters; at most {max} are allowed"),
         ));
+    }
+}
+
+/// The outputs can be reduced as the job asks.
+pub(super) fn reduction(program: &Description, map: &Entry, reduce: Option<&ReduceSpec>) -> ApiResult<()> {
+    let Some(reduce) = reduce else { return Ok(()) };
+    let reducer = super::find_entry(program, &reduce.entry, "reduce.entry")?;
+    for (field, entry) in [("entry", map), ("reduce.entry", reducer)] {
+        if entry.output != OutputKind::Json {
+            let name = &entry.name;
+            let what = format!("'{name}' writes bytes; only outputs that are JSON can be reduced");
+            return Err(ApiError::field(kind::ENTRY, field, what));
+        }
+    }
+    let mut wrong = Vec::new();
+    let (min, max) = (limits::FAN_IN_MIN, limits::FAN_IN_MAX);
+    within(&mut wrong, "reduce.fan_in", reduce.fan_in, min, max);
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::with_fields(kind::LIMIT, wrong))
     }
 }
 

@@ -77,8 +77,9 @@ fn idempotency_key(headers: &HeaderMap) -> ApiResult<Option<String>> {
 async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>) -> ApiResult<NewJob> {
     let program = app.programs.resolve(&spec.program).await?;
     let program = program.map_err(|why| ApiError::field(kind::PROGRAM_FIELD, "program", why))?;
-    let entry = find_entry(&program.description, &spec.entry)?;
+    let entry = find_entry(&program.description, &spec.entry, "entry")?;
     check::limits(&spec)?;
+    check::reduction(&program.description, entry, spec.reduce.as_ref())?;
     spec.params = check::params(entry, &spec.params)?;
     if spec.name.trim().is_empty() {
         spec.name.clone_from(&spec.entry);
@@ -94,6 +95,7 @@ async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>
         submitted_ms: time_ms,
         source: items.source,
         picture: entry.picture.is_some(),
+        stage_of: None,
     };
     Ok(NewJob {
         record,
@@ -104,7 +106,7 @@ async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>
     })
 }
 
-fn find_entry<'a>(program: &'a Description, name: &str) -> ApiResult<&'a Entry> {
+fn find_entry<'a>(program: &'a Description, name: &str, field: &str) -> ApiResult<&'a Entry> {
     if let Some(entry) = program.entries.iter().find(|entry| entry.name == name) {
         return Ok(entry);
     }
@@ -115,7 +117,7 @@ fn find_entry<'a>(program: &'a Description, name: &str) -> ApiResult<&'a Entry> 
     };
     Err(ApiError::field(
         kind::ENTRY,
-        "entry",
+        field,
         format!("'{}' has no entry '{name}'; {hint}", program.name),
     ))
 }

@@ -1,0 +1,86 @@
+//! `elytra task replay`: one shard, fetched and run here with all it has to say.
+use crate::args::{Format, ReplayArgs};
+use crate::client::Client;
+use crate::failure::{Code, Failure};
+use crate::output;
+use crate::say::{bytes, duration_ms, note};
+use crate::shell::{self, Replayed};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use protocol::ids::ProgramHash;
+use serde_json::{Value, json};
+
+/// Fetches the shard and its program, runs it, and tells how it ended. The exit code is that of its job.
+pub(crate) async fn replay(client: &Client, args: &ReplayArgs, format: Format) -> Result<Code, Failure> {
+    let shard = client.shard(args.task.job, args.task.shard).await?;
+    let (first, end) = (shard.first_item, shard.end_item);
+    note(&format!(
+        "shard {} of {}: items {first} to {}",
+        shard.shard,
+        shard.job,
+        end - 1
+    ));
+    let module = client.module(shard.program).await?;
+    if ProgramHash::of(&module) != shard.program {
+        let what = anyhow::anyhow!("what came is not program {}: its SHA-256 differs", shard.program);
+        return Err(Failure::Other(what));
+    }
+    let input = STANDARD
+        .decode(&shard.input)
+        .map_err(|error| Failure::Other(error.into()))?;
+    let (entry, limits) = (shard.entry.clone(), shard.limits);
+    let program = shard.program;
+    let run = move || shell::replay(program, &module, &entry, input, limits);
+    let replayed = tokio::task::spawn_blocking(run)
+        .await
+        .map_err(anyhow::Error::from)??;
+    told(&replayed, first, format)
+}
+
+fn told(replayed: &Replayed, first_item: u64, format: Format) -> Result<Code, Failure> {
+    if !replayed.log.is_empty() {
+        note(&format!(
+            "log:\n{}",
+            String::from_utf8_lossy(&replayed.log).trim_end()
+        ));
+    }
+    note(&format!(
+        "{} of CPU time, at most {} of memory",
+        duration_ms(replayed.cpu_us.div_ceil(1_000)),
+        bytes(replayed.memory_bytes_peak as u64)
+    ));
+    match &replayed.result {
+        Ok(outputs) => {
+            let lines: Vec<_> = (first_item..)
+                .zip(outputs)
+                .map(|(item, output)| line(item, output))
+                .collect();
+            match format {
+                Format::Json => output::line(&Value::from(lines).to_string())?,
+                _ => lines
+                    .iter()
+                    .try_for_each(|line| output::line(&line.to_string()))?,
+            }
+            Ok(Code::Done)
+        }
+        Err(failure) => {
+            note(&format!(
+                "{}: {}",
+                crate::run::cause_word(failure.cause),
+                failure.detail
+            ));
+            Ok(Code::JobFailed)
+        }
+    }
+}
+
+fn line(item: u64, output: &[u8]) -> Value {
+    match (
+        serde_json::from_slice::<Value>(output),
+        std::str::from_utf8(output),
+    ) {
+        (Ok(output), _) => json!({"item": item, "output": output}),
+        (_, Ok(text)) => json!({"item": item, "text": text}),
+        _ => json!({"item": item, "bytes": STANDARD.encode(output)}),
+    }
+}
