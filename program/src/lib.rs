@@ -12,6 +12,7 @@ pub mod limits;
 mod marker;
 mod refusal;
 mod rewrite;
+pub mod script;
 
 pub use check::imports::{WASI, WASI_MODULE};
 pub use marker::MARKER_SECTION;
@@ -35,11 +36,24 @@ pub struct Admitted {
 /// Admitting what was admitted changes nothing.
 pub fn admit(bytes: Vec<u8>) -> Result<Admitted, Refusal> {
     too_long(&bytes)?;
+    if script::is_container(&bytes) {
+        return admit_script(&bytes);
+    }
     let module = marker::before_admission(&bytes).unwrap_or(bytes);
     let shape = check::check(&module).map_err(|refusal| refusal.named_from(&module))?;
     let description = describe::describe(&shape)?;
     let bytes = rewrite::rewrite(&module, &rewrite::Additions::default(), Vec::new())?;
     too_long(&bytes)?;
+    let hash = ProgramHash::of(&bytes);
+    Ok(Admitted {
+        bytes,
+        hash,
+        description,
+    })
+}
+
+fn admit_script(container: &[u8]) -> Result<Admitted, Refusal> {
+    let (bytes, description) = script::admit(container).map_err(Cause::Script)?;
     let hash = ProgramHash::of(&bytes);
     Ok(Admitted {
         bytes,

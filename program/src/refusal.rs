@@ -33,6 +33,9 @@ pub struct Function {
 /// What is wrong with a module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
+    /// A script in a container.
+    #[error(transparent)]
+    Script(crate::script::ScriptError),
     /// The bytes are more than [`limits::MODULE_BYTES_MAX`].
     #[error(
         "the module has {bytes} bytes, more than {}: strip debug information (`strip = \"debuginfo\"`) or optimise for size",
