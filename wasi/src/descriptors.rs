@@ -160,6 +160,22 @@ impl Process {
         Ok(write_u32(memory, written, total)?)
     }
 
+    /// Streams have no place to write at: whoever tries turns to `fd_write` then. Files are read-only.
+    pub(crate) fn fd_pwrite(
+        &mut self,
+        _memory: &mut dyn GuestMemory,
+        fd: u32,
+        _buffers: u32,
+        _count: u32,
+        _offset: u64,
+        _written: u32,
+    ) -> Answer {
+        match self.descriptors.get(fd)? {
+            Descriptor::Stdout | Descriptor::Stderr => Err(Errno::Spipe.into()),
+            _ => Err(Errno::Badf.into()),
+        }
+    }
+
     fn write_stdout(&mut self, memory: &mut dyn GuestMemory, buffer: Buffer) -> Answer {
         let start = self.stdout.len();
         let end = start + buffer.length as usize;

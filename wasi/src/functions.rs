@@ -26,7 +26,7 @@ macro_rules! each_function {
             fd_pread(fd: u32, buffers: u32, count: u32, offset: u64, read: u32);
             fd_prestat_get(fd: u32, stat: u32);
             fd_prestat_dir_name(fd: u32, name: u32, length: u32);
-            fd_pwrite(fd: u32, buffers: u32, count: u32, offset: u64, written: u32) = Notsup;
+            fd_pwrite(fd: u32, buffers: u32, count: u32, offset: u64, written: u32);
             fd_read(fd: u32, buffers: u32, count: u32, read: u32);
             fd_readdir(fd: u32, buffer: u32, length: u32, cookie: u64, used: u32);
             fd_renumber(from: u32, to: u32);
