@@ -6,15 +6,19 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod depth;
 mod describe;
 mod edit;
 pub mod limits;
 mod marker;
+mod nan;
 mod refusal;
+mod report;
 mod rewrite;
 pub mod script;
 
 pub use check::imports::{WASI, WASI_MODULE};
+pub use depth::{EXCEEDED, STACK_BYTES_MAX, UNCOUNTED_BYTES_MAX};
 pub use marker::MARKER_SECTION;
 pub use refusal::{Cause, Function, Place, Refusal};
 
@@ -40,9 +44,11 @@ pub fn admit(bytes: Vec<u8>) -> Result<Admitted, Refusal> {
         return admit_script(&bytes);
     }
     let module = marker::before_admission(&bytes).unwrap_or(bytes);
-    let shape = check::check(&module).map_err(|refusal| refusal.named_from(&module))?;
-    let description = describe::describe(&shape)?;
-    let bytes = rewrite::rewrite(&module, &rewrite::Additions::default(), Vec::new())?;
+    let mut shape = check::check(&module).map_err(|refusal| refusal.named_from(&module))?;
+    let mut description = describe::describe(&shape)?;
+    let additions = depth::count(&shape.signatures, &mut shape.functions, &shape.referenced);
+    description.module = Some(report::report(&shape, &additions));
+    let bytes = rewrite::rewrite(&module, &additions, shape.functions)?;
     too_long(&bytes)?;
     let hash = ProgramHash::of(&bytes);
     Ok(Admitted {

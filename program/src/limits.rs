@@ -14,6 +14,10 @@ pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
 pub(crate) const WASM_PAGE_BYTES: u64 = 64 << 10;
 /// One function's body.
 pub const BODY_BYTES_MAX: usize = 128 << 10;
+/// The same after its NaNs were made canonical, which takes some 20 bytes where it is needed.
+pub const REWRITTEN_BODY_BYTES_MAX: usize = 256 << 10;
+/// Values on the operand stack of one function: a frame's size is bounded by them and the locals.
+pub const OPERANDS_MAX: u32 = 1_000;
 /// Parameters and locals of one function.
 pub const LOCALS_MAX: u32 = 2_000;
 /// Loops inside loops: what makes register allocation explode.

@@ -16,6 +16,23 @@ pub struct Description {
     pub kind: ProgramKind,
     /// What it can be asked to do.
     pub entries: Vec<Entry>,
+    /// What admission found in its module; nothing for scripts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<ModuleReport>,
+}
+
+/// What admission found in a module, and what it did to it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ModuleReport {
+    /// Bytes of memory that it begins with.
+    pub memory_bytes_min: u64,
+    /// Bytes that its memory can grow to; a job may set less.
+    pub memory_bytes_max: u64,
+    /// The parts of WebAssembly beyond the first version that it uses.
+    pub features: Vec<String>,
+    /// What was done so that it computes the same everywhere: one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// The form in which a program was brought; after admission all three run alike.

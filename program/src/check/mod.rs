@@ -8,12 +8,18 @@ use imports::Side;
 use kernel_abi::DESCRIPTION_SECTION;
 use protocol::description::ProgramKind;
 use wasmparser::{
-    CompositeInnerType, Export, ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, Import,
-    MemoryType, Parser, Payload, TableType, ValidPayload, Validator,
+    CompositeInnerType, ConstExpr, ElementItems, Export, ExternalKind, FuncType, FuncValidator,
+    FuncValidatorAllocations, FunctionBody, Import, MemoryType, Operator, Parser, Payload, TableType,
+    ValidPayload, Validator, ValidatorResources,
 };
 
 mod body;
+mod function;
 pub(crate) mod imports;
+mod signatures;
+
+pub(crate) use function::Function;
+pub(crate) use signatures::Signatures;
 
 /// What the walk found out about a module that passed.
 #[derive(Default)]
@@ -24,11 +30,15 @@ pub(crate) struct Shape {
     pub(crate) entries: Vec<String>,
     /// The description sections, one after the other.
     pub(crate) description: Vec<u8>,
-    types: Vec<Option<FuncType>>,
-    /// The type of every function, imports first.
-    functions: Vec<u32>,
-    bodies_before: u32,
-    bodies: u32,
+    pub(crate) signatures: Signatures,
+    /// The module's own functions, in order.
+    pub(crate) functions: Vec<Function>,
+    /// Functions that tables and globals can hold.
+    pub(crate) referenced: Vec<u32>,
+    /// Bytes that its memory begins with, and the maximum that it declares.
+    pub(crate) memory: (u64, Option<u64>),
+    /// Names of the WASI functions that it imports.
+    pub(crate) wasi: Vec<String>,
     exports_memory: bool,
     exports_start: bool,
     exports_initialize: bool,
@@ -45,41 +55,35 @@ pub(crate) fn check(module: &[u8]) -> Result<Shape, Refusal> {
         let payload = payload?;
         let valid = validator.payload(&payload)?;
         if let ValidPayload::Func(to_validate, body) = valid {
-            let index = shape.begin_body();
-            let in_function = |refusal: Refusal| refusal.in_function(index);
-            // The caps come first: they bound what validating this body can cost.
-            body::check(&body, shape.parameters(index)).map_err(in_function)?;
-            allocations =
-                validate_body(to_validate.into_validator(allocations), &body).map_err(in_function)?;
+            let index = shape.signatures.imported + count(&shape.functions);
+            let mut validator = to_validate.into_validator(allocations);
+            let function = shape.function(&mut validator, &body, index);
+            shape
+                .functions
+                .push(function.map_err(|refusal| refusal.in_function(index))?);
+            allocations = validator.into_allocations();
         }
         shape.section(payload)?;
     }
     shape.finish()
 }
 
-fn validate_body(
-    mut validator: wasmparser::FuncValidator<wasmparser::ValidatorResources>,
-    body: &FunctionBody<'_>,
-) -> Result<FuncValidatorAllocations, Refusal> {
-    validator.validate(body)?;
-    Ok(validator.into_allocations())
+fn count<T>(list: &[T]) -> u32 {
+    u32::try_from(list.len()).unwrap_or(u32::MAX)
 }
 
 impl Shape {
-    fn begin_body(&mut self) -> u32 {
-        let index = self.bodies_before + self.bodies;
-        self.bodies += 1;
-        index
-    }
-
-    fn parameters(&self, function: u32) -> u32 {
-        let ty = self.function_type(function);
-        ty.map_or(0, |ty| u32::try_from(ty.params().len()).unwrap_or(u32::MAX))
-    }
-
-    fn function_type(&self, function: u32) -> Option<&FuncType> {
-        let ty = *self.functions.get(function as usize)?;
-        self.types.get(ty as usize)?.as_ref()
+    fn function(
+        &self,
+        validator: &mut FuncValidator<ValidatorResources>,
+        body: &FunctionBody<'_>,
+        index: u32,
+    ) -> Result<Function, Refusal> {
+        let empty = FuncType::new([], []);
+        let ty = self.signatures.function(index).unwrap_or(&empty);
+        // The caps come first: they bound what validating this body can cost.
+        body::check(body, count(ty.params()))?;
+        function::check(validator, body, &self.signatures, ty)
     }
 
     fn section(&mut self, payload: Payload<'_>) -> Result<(), Refusal> {
@@ -90,7 +94,7 @@ impl Shape {
                 self.import(offset, &import)
             }),
             Payload::FunctionSection(section) => {
-                self.bodies_before = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
+                self.signatures.imported = count(&self.signatures.functions);
                 at_most(
                     "functions",
                     section.count(),
@@ -99,7 +103,7 @@ impl Shape {
                     section.range().start,
                 )?;
                 section.into_iter().try_for_each(|ty| {
-                    self.functions.push(ty?);
+                    self.signatures.functions.push(ty?);
                     Ok(())
                 })
             }
@@ -118,22 +122,12 @@ impl Shape {
             }
             Payload::MemorySection(section) => section.into_iter_with_offsets().try_for_each(|memory| {
                 let (offset, memory) = memory?;
+                let bytes = |pages: u64| pages.saturating_mul(WASM_PAGE_BYTES);
+                self.memory = (bytes(memory.initial), memory.maximum.map(bytes));
                 check_memory(&memory).map_err(|cause| cause.at(offset))
             }),
-            Payload::GlobalSection(section) => at_most(
-                "globals",
-                section.count(),
-                GLOBALS_MAX,
-                "keep state in memory",
-                section.range().start,
-            ),
-            Payload::ElementSection(section) => at_most(
-                "element segments",
-                section.count(),
-                ELEMENT_SEGMENTS_MAX,
-                "merge them",
-                section.range().start,
-            ),
+            Payload::GlobalSection(section) => self.globals(section),
+            Payload::ElementSection(section) => self.elements(section),
             Payload::DataSection(section) => at_most(
                 "data segments",
                 section.count(),
@@ -162,6 +156,56 @@ impl Shape {
         }
     }
 
+    fn globals(&mut self, section: wasmparser::GlobalSectionReader<'_>) -> Result<(), Refusal> {
+        at_most(
+            "globals",
+            section.count(),
+            GLOBALS_MAX,
+            "keep state in memory",
+            section.range().start,
+        )?;
+        for global in section {
+            let global = global?;
+            self.signatures.globals.push(global.ty.content_type);
+            self.references(&global.init_expr)?;
+        }
+        Ok(())
+    }
+
+    fn elements(&mut self, section: wasmparser::ElementSectionReader<'_>) -> Result<(), Refusal> {
+        at_most(
+            "element segments",
+            section.count(),
+            ELEMENT_SEGMENTS_MAX,
+            "merge them",
+            section.range().start,
+        )?;
+        for segment in section {
+            match segment?.items {
+                ElementItems::Functions(functions) => {
+                    for function in functions {
+                        self.referenced.push(function?);
+                    }
+                }
+                ElementItems::Expressions(_, expressions) => {
+                    for expression in expressions {
+                        self.references(&expression?)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn references(&mut self, expression: &ConstExpr<'_>) -> Result<(), Refusal> {
+        for operator in expression.get_operators_reader() {
+            if let Operator::RefFunc { function_index } = operator? {
+                self.referenced.push(function_index);
+            }
+        }
+        Ok(())
+    }
+
     fn types(&mut self, section: wasmparser::TypeSectionReader<'_>) -> Result<(), Refusal> {
         at_most(
             "types",
@@ -171,7 +215,8 @@ impl Shape {
             section.range().start,
         )?;
         for group in section {
-            self.types
+            self.signatures
+                .types
                 .extend(group?.into_types().map(|ty| match ty.composite_type.inner {
                     CompositeInnerType::Func(ty) => Some(ty),
                     _ => None,
@@ -181,12 +226,15 @@ impl Shape {
     }
 
     fn import(&mut self, offset: usize, import: &Import<'_>) -> Result<(), Refusal> {
-        let (side, ty) = imports::check(&self.types, offset, import)?;
+        let (side, ty) = imports::check(&self.signatures.types, offset, import)?;
         match side {
             Side::Kernel => self.imports_kernel = true,
-            Side::Wasi => self.imports_wasi = true,
+            Side::Wasi => {
+                self.imports_wasi = true;
+                self.wasi.push(import.name.to_owned());
+            }
         }
-        self.functions.push(ty);
+        self.signatures.functions.push(ty);
         Ok(())
     }
 
@@ -195,7 +243,7 @@ impl Shape {
             ExternalKind::Memory if export.name == "memory" => self.exports_memory = true,
             ExternalKind::Func => {
                 let callable = |ty: &FuncType| ty.params().is_empty() && ty.results().is_empty();
-                if self.function_type(export.index).is_some_and(callable) {
+                if self.signatures.function(export.index).is_some_and(callable) {
                     self.callable(export.name);
                 }
             }

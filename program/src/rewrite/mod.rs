@@ -4,6 +4,7 @@
 //! are dropped, except the description and the names of functions: a trap shows the author's names.
 mod names;
 
+use crate::check::Function;
 use crate::edit::{Edit, apply, growth, leb, read_leb, write_leb};
 use crate::limits::{MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX, WASM_PAGE_BYTES};
 use crate::marker;
@@ -32,26 +33,20 @@ pub(crate) struct Additions {
     pub(crate) globals: Vec<Vec<u8>>,
     /// Function index and name, in rising order.
     pub(crate) names: Vec<(u32, &'static str)>,
+    /// Functions whose calls are counted.
+    pub(crate) counted: u32,
 }
 
-/// The changes inside one function's body.
-#[derive(Debug)]
-pub(crate) struct BodyEdits {
-    /// The body without its size.
-    pub(crate) body: Range<usize>,
-    pub(crate) edits: Vec<Edit>,
-}
-
-/// The admitted bytes of `module`, which passed every check; `bodies` are in the module's order.
+/// The admitted bytes of `module`, which passed every check; `functions` are its own in order.
 pub(crate) fn rewrite(
     module: &[u8],
     additions: &Additions,
-    bodies: Vec<BodyEdits>,
+    functions: Vec<Function>,
 ) -> Result<Vec<u8>, Refusal> {
     let mut rewriter = Rewriter {
         module,
         additions,
-        bodies,
+        functions,
         edits: Vec::new(),
         globals_done: additions.globals.is_empty(),
         named: false,
@@ -63,7 +58,7 @@ pub(crate) fn rewrite(
 struct Rewriter<'m> {
     module: &'m [u8],
     additions: &'m Additions,
-    bodies: Vec<BodyEdits>,
+    functions: Vec<Function>,
     edits: Vec<Edit>,
     globals_done: bool,
     named: bool,
@@ -169,12 +164,12 @@ impl Rewriter<'_> {
 
     fn code(&mut self) -> Vec<Edit> {
         let mut edits = Vec::new();
-        for mut body in std::mem::take(&mut self.bodies) {
-            if !body.edits.is_empty() {
-                let size_at = size_before(self.module, &body.body);
-                let size = resized(body.body.len(), &body.edits);
-                edits.push(Edit::replace(size_at, leb(size)));
-                edits.append(&mut body.edits);
+        for mut function in std::mem::take(&mut self.functions) {
+            if !function.edits.is_empty() {
+                let body = function.body();
+                let size = resized(body.len(), &function.edits);
+                edits.push(Edit::replace(size_before(self.module, &body), leb(size)));
+                edits.append(&mut function.edits);
             }
         }
         edits

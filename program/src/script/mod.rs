@@ -98,6 +98,7 @@ impl Script {
             version: String::new(),
             kind: ProgramKind::Script,
             entries: exports::entries(self)?,
+            ..Description::default()
         })
     }
 
