@@ -6,6 +6,7 @@ use protocol::ids::Digest;
 use runtime::{Limits, Prepared, RunOutcome, RunReport, Runtime, RuntimeConfig, StopHandle};
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::process::Command;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/commands");
 
@@ -200,6 +201,34 @@ fn a_panic_is_a_trap_and_its_words_are_in_the_log() {
         String::from_utf8_lossy(&report.log).contains("LEAST is a number"),
         "{report:?}"
     );
+}
+
+/// Go's modules are too large to lie beside their sources, so this one is made where Go is installed.
+#[test]
+fn go_runs_where_it_is_installed() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("csv2json.wasm");
+    let go = std::env::var_os("GO").unwrap_or("go".into());
+    let mut build = Command::new(go);
+    build
+        .env("GOOS", "wasip1")
+        .env("GOARCH", "wasm")
+        .args(["build", "-trimpath", "-o"]);
+    let built = build.arg(&module).arg(format!("{FOLDER}/csv2json.go")).status();
+    if !built.as_ref().is_ok_and(std::process::ExitStatus::success) {
+        return println!("left out: no Go that makes WASI programs ({built:?})");
+    }
+    let command = prepare(fs::read(module).unwrap());
+    let params = r#"{"args":["name","size"]}"#;
+    let report = run(&command, text(params, &["a,1", "\"b, c\",2"]), &LIMITS);
+    let lines = [
+        "{\"name\":\"a\",\"size\":\"1\"}\n",
+        "{\"name\":\"b, c\",\"size\":\"2\"}\n",
+    ];
+    assert_eq!(outputs(report), lines);
+    let report = run(&command, text(params, &["a,1,2"]), &LIMITS);
+    let message = "exit code 1: csv2json: record on line 1: wrong number of fields";
+    assert!(failed(&report).1.contains(message), "{report:?}");
 }
 
 /// A command of a few instructions.
