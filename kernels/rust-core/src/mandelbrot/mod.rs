@@ -11,12 +11,12 @@
 //! and its count is the first n with |z_n|² > 4, where z_0 = 0 and z_(n+1) = z_n² + c, or
 //! `iterations_max` when there is none below that. Every operation is a plain f64 operation in the
 //! order written in [`escape_count`], so the counts are the same everywhere.
-mod lanes;
+mod group;
 
 use elytra_kernel::{Bytes, Params, kernel};
-use lanes::Pair;
+use group::Group;
 
-/// Pixels computed together: two pairs keep the processor's multipliers busier than one.
+/// Pixels computed together.
 const GROUP: usize = 4;
 /// How often a group looks whether all of it has escaped.
 const STEPS_PER_CHECK: u32 = 8;
@@ -124,20 +124,23 @@ fn group(cr: [f64; GROUP], ci: f64, iterations_max: u32) -> [u16; GROUP] {
     if cr.iter().all(|&cr| is_surely_inside(cr, ci)) {
         return [inside; GROUP];
     }
-    let mut left = Pair::new([cr[0], cr[1]], ci);
-    let mut right = Pair::new([cr[2], cr[3]], ci);
+    let mut group = Group::new(cr, ci);
     let mut done = 0;
-    while done < iterations_max && (left.is_active() || right.is_active()) {
+    while done < iterations_max && group.is_active() {
         let steps = STEPS_PER_CHECK.min(iterations_max - done);
-        for _ in 0..steps {
-            left.advance();
-            right.advance();
+        for _ in 0..steps / 2 {
+            group.advance();
+            group.advance();
+        }
+        if steps % 2 == 1 {
+            group.advance();
         }
         done += steps;
     }
-    let ([a, b], [c, d]) = (left.counts(), right.counts());
     // No count is above `iterations_max`, which is below 65,536.
-    [a, b, c, d].map(|count| u16::try_from(count).unwrap_or(u16::MAX))
+    group
+        .counts()
+        .map(|count| u16::try_from(count).unwrap_or(u16::MAX))
 }
 
 /// Whether a point lies well inside the main cardioid or the disc of period 2, where no orbit escapes.

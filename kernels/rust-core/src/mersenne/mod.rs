@@ -7,7 +7,7 @@ mod square;
 
 use elytra_kernel::kernel;
 use serde::Serialize;
-use square::{LIMB_BITS, LIMB_MASK, Squarer};
+use square::{LIMB_BITS, LIMB_MASK, Squarer, TURN};
 
 /// A test of the largest exponent takes minutes; beyond it a transform would be the right tool.
 const EXPONENT_MAX: i64 = 100_000;
@@ -100,17 +100,25 @@ impl Modulus {
         self.squarer.square(s, &mut self.product[..2 * self.limbs]);
         let (bits, top) = (self.top_bits, self.limbs - 1);
         let (low, high) = self.product.split_at(top);
+        // The low half's limb, the high half's shifted down, and the carry.
         let mut carry = 0;
-        // Limb by limb: the low half's, the high half's shifted down, and the carry.
-        for ((s, low), high) in s
-            .iter_mut()
-            .zip(low.iter().chain([&(high[0] & self.top_mask())]))
-            .zip(high.windows(2))
-        {
+        let mut step = |s: &mut u32, low: u32, high: [u32; 2]| {
             let high = (high[0] >> bits) | (high[1] << (LIMB_BITS - bits) & LIMB_MASK);
             let sum = low + high + carry;
             (*s, carry) = (sum & LIMB_MASK, sum >> LIMB_BITS);
+        };
+        let (turns, rest) = s[..top].as_chunks_mut::<TURN>();
+        let whole = turns.len() * TURN;
+        let highs = high.windows(TURN + 1).step_by(TURN);
+        for ((s, low), high) in turns.iter_mut().zip(low.as_chunks::<TURN>().0).zip(highs) {
+            for (at, s) in s.iter_mut().enumerate() {
+                step(s, low[at], [high[at], high[at + 1]]);
+            }
         }
+        for (at, s) in (whole..).zip(rest) {
+            step(s, low[at], [high[at], high[at + 1]]);
+        }
+        step(&mut s[top], high[0] & self.top_mask(), [high[top], high[top + 1]]);
         // The top limb holds `top_bits` bits and what went over them.
         s[top] += carry << LIMB_BITS;
         self.carry_round(s);

@@ -1,8 +1,11 @@
 //! Squares of long numbers: limbs of 28 bits, so that a column of products fits into a u64 before
 //! anything has to be carried. WebAssembly multiplies 32 by 32 bits in pairs and has no carry flag.
+//! A sandbox looks at its clock at every turn of a loop, so turns are long.
 //!
 //! Above [`KARATSUBA_LIMBS`] a square is three squares of half the length (Karatsuba):
 //! (a + bX)² = a² + ((a + b)² - a² - b²) X + b² X².
+
+use crate::lanes::{Sum, U32x4};
 
 /// Bits in a limb.
 pub(super) const LIMB_BITS: u32 = 28;
@@ -32,7 +35,7 @@ impl Squarer {
 /// Room for a number's square and all that it splits into.
 fn room_limbs(limbs: usize) -> usize {
     if limbs < KARATSUBA_LIMBS {
-        return limbs;
+        return 2 * limbs + 3 * MARGIN;
     }
     let half = limbs.div_ceil(2) + 1;
     3 * half + room_limbs(half)
@@ -59,105 +62,138 @@ fn square(a: &[u32], out: &mut [u32], room: &mut [u32]) {
 
 /// `sum` = `a` + `b`, where `b` is not longer than `a` and `sum` is one limb longer.
 fn add(a: &[u32], b: &[u32], sum: &mut [u32]) {
-    let mut carry = 0;
-    let b = b.iter().copied().chain(std::iter::repeat(0));
-    for ((a, b), sum) in a.iter().zip(b).zip(sum.iter_mut()) {
-        let total = a + b + carry;
-        (*sum, carry) = (total & LIMB_MASK, total >> LIMB_BITS);
-    }
-    sum[a.len()] = carry;
+    sum[..a.len()].copy_from_slice(a);
+    sum[a.len()] = 0;
+    add_to(sum, b);
 }
 
-/// `a` -= `b`; the result is not negative.
+/// Limbs of a turn.
+pub(super) const TURN: usize = 8;
+
+/// `a` -= `b`, which is not longer; the result is not negative.
 fn subtract(a: &mut [u32], b: &[u32]) {
     let mut borrow = 0;
-    let b = b.iter().copied().chain(std::iter::repeat(0));
-    for (a, b) in a.iter_mut().zip(b) {
+    let mut step = |a: &mut u32, b: u32| {
         let difference = a.wrapping_sub(b).wrapping_sub(borrow);
         (*a, borrow) = (difference & LIMB_MASK, difference >> 31);
-    }
+    };
+    let (low, high) = a.split_at_mut(b.len());
+    each_limb(low, b, &mut step);
+    high.iter_mut().for_each(|limb| step(limb, 0));
 }
 
 /// `a` += `b`, where the sum fits into `a`; what of `b` lies beyond `a` is zero.
 fn add_to(a: &mut [u32], b: &[u32]) {
     let mut carry = 0;
-    let b = b.iter().copied().chain(std::iter::repeat(0));
-    for (a, b) in a.iter_mut().zip(b) {
+    let mut step = |a: &mut u32, b: u32| {
         let total = *a + b + carry;
         (*a, carry) = (total & LIMB_MASK, total >> LIMB_BITS);
+    };
+    let common = a.len().min(b.len());
+    let (low, high) = a.split_at_mut(common);
+    each_limb(low, &b[..common], &mut step);
+    high.iter_mut().for_each(|limb| step(limb, 0));
+}
+
+/// Calls `step` with the limbs of two equally long numbers, from the lowest.
+#[inline(always)]
+fn each_limb(a: &mut [u32], b: &[u32], mut step: impl FnMut(&mut u32, u32)) {
+    let (turns_a, rest_a) = a.as_chunks_mut::<TURN>();
+    let (turns_b, rest_b) = b.as_chunks::<TURN>();
+    for (a, b) in turns_a.iter_mut().zip(turns_b) {
+        for (a, b) in a.iter_mut().zip(b) {
+            step(a, *b);
+        }
+    }
+    for (a, b) in rest_a.iter_mut().zip(rest_b) {
+        step(a, *b);
     }
 }
 
+/// Columns that are summed up together.
+const COLUMNS: usize = 8;
+/// Limbs multiplied at once.
+const LANES: usize = 4;
+/// Zeros beyond the ends of a number, so that eight columns can begin and end at the same limbs.
+const MARGIN: usize = 12;
+
 /// Column k of the square is the sum of `a[i] · a[k - i]`: each pair twice, and the middle once. With
-/// `a` also written backwards, both factors are read forwards, as SIMD wants them.
+/// `a` also written backwards, both factors are read forwards, as lanes want them.
 ///
 /// A u64 holds a column: at most 64 products of 56 bits twice, one more, and a carry of 36 bits.
-#[cfg_attr(target_family = "wasm", target_feature(enable = "simd128"))]
 fn square_by_columns(a: &[u32], out: &mut [u32], room: &mut [u32]) {
     const { assert!(KARATSUBA_LIMBS <= 128) };
     let n = a.len();
-    let backwards = &mut room[..n];
-    for (to, from) in backwards.iter_mut().zip(a.iter().rev()) {
+    let (forwards, room) = room.split_at_mut(n + MARGIN);
+    let backwards = &mut room[..n + 2 * MARGIN];
+    forwards[..n].copy_from_slice(a);
+    forwards[n..].fill(0);
+    backwards[..MARGIN].fill(0);
+    backwards[MARGIN + n..].fill(0);
+    for (to, from) in backwards[MARGIN..].iter_mut().zip(a.iter().rev()) {
         *to = *from;
     }
-    let mut carry: u64 = 0;
-    for (k, out) in out.iter_mut().enumerate() {
-        let first = (k + 1).saturating_sub(n);
-        let end = k.div_ceil(2);
-        let start = n - 1 + first - k;
-        let sum = dot(&a[first..end], &backwards[start..start + (end - first)]);
-        let middle = if k % 2 == 0 && k / 2 < n {
-            u64::from(a[k / 2]).pow(2)
-        } else {
-            0
-        };
-        carry += 2 * sum + middle;
-        *out = carry as u32 & LIMB_MASK;
-        carry >>= LIMB_BITS;
+    let mut carry = 0;
+    for (k, out) in (0_usize..).step_by(COLUMNS).zip(out.chunks_mut(COLUMNS)) {
+        // Limbs below `start` meet only zeros; from k / 2 on a limb meets itself or a lower one.
+        let start = (k + 1).saturating_sub(n) / LANES * LANES;
+        let outer = &forwards[start..k / 2];
+        let inner = &backwards[MARGIN + n - COLUMNS + start - k..][..outer.len() + COLUMNS - 1];
+        let sums = column_sums(outer, inner);
+        let middle: &[u32; COLUMNS] = forwards[k / 2..].first_chunk().unwrap_or(&[0; COLUMNS]);
+        for ((out, sum), middle) in out.iter_mut().zip(sums).zip(middle_sums(middle)) {
+            carry += 2 * sum + middle;
+            *out = carry as u32 & LIMB_MASK;
+            carry >>= LIMB_BITS;
+        }
     }
 }
 
-/// Limbs multiplied in one turn of the loop: a sandbox looks at its clock at every turn, so turns are long.
-const TURN: usize = 8;
-
-/// The sum of the products of two equally long slices.
-#[cfg_attr(target_family = "wasm", target_feature(enable = "simd128"))]
-#[inline]
-fn dot(a: &[u32], b: &[u32]) -> u64 {
-    let (turns_a, rest_a) = a.as_chunks::<TURN>();
-    let (turns_b, rest_b) = b.as_chunks::<TURN>();
-    let turns = dot_turns(turns_a, turns_b);
-    let rest: u64 = rest_a
-        .iter()
-        .zip(rest_b)
-        .map(|(&a, &b)| u64::from(a) * u64::from(b))
-        .sum();
-    turns + rest
+/// Of eight columns the products of `outer` with `inner`, where column c begins at the c-th limb from
+/// `inner`'s last but six backwards; `outer` is as long as a number of lanes.
+#[inline(always)]
+fn column_sums(outer: &[u32], inner: &[u32]) -> [u64; COLUMNS] {
+    const WINDOW: usize = LANES + COLUMNS - 1;
+    const WIDE: usize = LANES + WINDOW;
+    let mut sums = [Sum::zero(); COLUMNS];
+    let (turns, rest) = outer.as_chunks::<{ 2 * LANES }>();
+    let windows = inner.windows(WIDE).step_by(2 * LANES);
+    for (outer, window) in turns.iter().zip(windows) {
+        add_products(&mut sums, outer, window);
+        add_products(&mut sums, &outer[LANES..], &window[LANES..]);
+    }
+    if !rest.is_empty() {
+        add_products(&mut sums, rest, &inner[inner.len() - WINDOW..]);
+    }
+    sums.map(Sum::total)
 }
 
-#[cfg(not(target_family = "wasm"))]
-#[inline]
-fn dot_turns(a: &[[u32; TURN]], b: &[[u32; TURN]]) -> u64 {
-    let products = a.as_flattened().iter().zip(b.as_flattened());
-    products.map(|(&a, &b)| u64::from(a) * u64::from(b)).sum()
-}
-
-#[cfg(target_family = "wasm")]
-#[target_feature(enable = "simd128")]
-#[inline]
-fn dot_turns(a: &[[u32; TURN]], b: &[[u32; TURN]]) -> u64 {
-    use core::arch::wasm32::{
-        i64x2_add, u32x4, u64x2_extmul_high_u32x4, u64x2_extmul_low_u32x4, u64x2_extract_lane, u64x2_splat,
+/// Adds four products to each column's sum; the last column's begin with `inner`'s first limb.
+#[inline(always)]
+fn add_products(sums: &mut [Sum; COLUMNS], outer: &[u32], inner: &[u32]) {
+    let Some(outer) = outer.first_chunk().map(U32x4::load) else {
+        return;
     };
-    let mut sums = [u64x2_splat(0); 4];
-    for (a, b) in a.iter().zip(b) {
-        let (a_low, b_low) = (u32x4(a[0], a[1], a[2], a[3]), u32x4(b[0], b[1], b[2], b[3]));
-        let (a_high, b_high) = (u32x4(a[4], a[5], a[6], a[7]), u32x4(b[4], b[5], b[6], b[7]));
-        sums[0] = i64x2_add(sums[0], u64x2_extmul_low_u32x4(a_low, b_low));
-        sums[1] = i64x2_add(sums[1], u64x2_extmul_high_u32x4(a_low, b_low));
-        sums[2] = i64x2_add(sums[2], u64x2_extmul_low_u32x4(a_high, b_high));
-        sums[3] = i64x2_add(sums[3], u64x2_extmul_high_u32x4(a_high, b_high));
+    for (sum, at) in sums.iter_mut().rev().zip(0..) {
+        if let Some(inner) = inner[at..].first_chunk() {
+            *sum = sum.plus_products(outer, U32x4::load(inner));
+        }
     }
-    let sum = i64x2_add(i64x2_add(sums[0], sums[1]), i64x2_add(sums[2], sums[3]));
-    u64x2_extract_lane::<0>(sum) + u64x2_extract_lane::<1>(sum)
+}
+
+/// Of eight columns from an even k on what the limbs from k / 2 on have among themselves: each pair
+/// twice, and the middle once.
+#[inline(always)]
+fn middle_sums(a: &[u32; COLUMNS]) -> [u64; COLUMNS] {
+    let pair = |i: usize, j: usize| u64::from(a[i]) * u64::from(a[j]);
+    [
+        pair(0, 0),
+        2 * pair(0, 1),
+        2 * pair(0, 2) + pair(1, 1),
+        2 * (pair(0, 3) + pair(1, 2)),
+        2 * (pair(0, 4) + pair(1, 3)) + pair(2, 2),
+        2 * (pair(0, 5) + pair(1, 4) + pair(2, 3)),
+        2 * (pair(0, 6) + pair(1, 5) + pair(2, 4)) + pair(3, 3),
+        2 * (pair(0, 7) + pair(1, 6) + pair(2, 5) + pair(3, 4)),
+    ]
 }

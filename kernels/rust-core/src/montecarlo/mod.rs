@@ -12,9 +12,11 @@
 //! gamma = exp(-rate · T) · strike · Z / (spot² · volatility · √T)   where a call pays; for a put
 //!         with the other sign (pathwise, then likelihood ratio)
 //! ```
+mod maths;
 mod normal;
 mod philox;
 
+use crate::lanes::{F64x4, U32x4};
 use elytra_kernel::{Choice, Params, kernel};
 use serde::Serialize;
 
@@ -83,29 +85,101 @@ pub struct Sums {
 )]
 pub fn montecarlo(item: u64, params: &Market) -> Sums {
     let model = Model::new(params);
-    let mut sums = Sums {
-        block: item,
-        paths: params.paths_per_item,
-        ..Sums::default()
-    };
-    for pair in 0..u64::from(params.paths_per_item.div_ceil(2)) {
-        let [first, second] = normal::pair(philox::philox4x32(counter(pair, item), key(params.seed)));
-        model.add(first, &mut sums);
-        if pair * 2 + 1 < u64::from(params.paths_per_item) {
-            model.add(second, &mut sums);
+    let key = philox::Key::new(halves(params.seed));
+    let mut totals = Totals::new();
+    let paths = u64::from(params.paths_per_item);
+    let turns = paths.div_ceil(PATHS_PER_TURN);
+    let mut batch = Batch::new();
+    for first in (0..turns).step_by(BATCH_TURNS) {
+        let count = (turns - first).min(BATCH_TURNS as u64) as usize;
+        batch.draw(count, first, item, &key);
+        for (turn, normals) in (first..).zip(&batch.normals[..count]) {
+            let rest = paths - turn * PATHS_PER_TURN;
+            model.add(normals[0], counted(rest, 0), &mut totals);
+            model.add(normals[1], counted(rest, 1), &mut totals);
         }
     }
-    sums
+    model.sums(item, params.paths_per_item, &totals)
 }
 
-fn counter(pair: u64, block: u64) -> [u32; 4] {
-    let ([a, b], [c, d]) = (key(pair), key(block));
-    [a, b, c, d]
+/// What a turn of a loop computes: four pairs of paths, for four counters.
+const PATHS_PER_TURN: u64 = 8;
+/// Turns of a batch: few enough for a processor's nearest cache.
+const BATCH_TURNS: usize = 32;
+
+/// Paths step by step: short loops, of which a processor does several turns at once.
+struct Batch {
+    words: [[U32x4; 4]; BATCH_TURNS],
+    normals: [[F64x4; 2]; BATCH_TURNS],
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self {
+            words: [[U32x4::splat(0); 4]; BATCH_TURNS],
+            normals: [[F64x4::splat(0.0); 2]; BATCH_TURNS],
+        }
+    }
+
+    /// The normal numbers of `count` turns from `first` on.
+    fn draw(&mut self, count: usize, first: u64, block: u64, key: &philox::Key) {
+        for (turn, words) in (first..).zip(&mut self.words[..count]) {
+            *words = key.words(counters(turn * PATHS_PER_TURN / 2, block));
+        }
+        for (normals, words) in self.normals[..count].iter_mut().zip(&self.words) {
+            *normals = normal::pairs(*words);
+        }
+    }
+}
+
+/// 1 for paths that count and 0 for those beyond the last, where `rest` are left: of the first or the
+/// second paths of four pairs.
+#[inline(always)]
+fn counted(rest: u64, which: u64) -> F64x4 {
+    if rest >= PATHS_PER_TURN {
+        return F64x4::splat(1.0);
+    }
+    F64x4::new([0, 2, 4, 6].map(|pair| f64::from(u8::from(pair + which < rest))))
+}
+
+/// The counters of four pairs; `pair` is divisible by four.
+#[inline(always)]
+fn counters(pair: u64, block: u64) -> [U32x4; 4] {
+    let ([a, b], [c, d]) = (halves(pair), halves(block));
+    [
+        U32x4::new([a, a | 1, a | 2, a | 3]),
+        U32x4::splat(b),
+        U32x4::splat(c),
+        U32x4::splat(d),
+    ]
 }
 
 /// The low half and the high half.
-fn key(value: u64) -> [u32; 2] {
+fn halves(value: u64) -> [u32; 2] {
     [value as u32, (value >> 32) as u32]
+}
+
+/// Sums over paths that pay, yet without the factors that all paths share. A lane adds up the paths
+/// of every fourth pair, in their order.
+struct Totals {
+    payoff: F64x4,
+    payoff_square: F64x4,
+    end: F64x4,
+    normal: F64x4,
+    vega: F64x4,
+}
+
+impl Totals {
+    fn new() -> Self {
+        let zero = F64x4::splat(0.0);
+        Self {
+            payoff: zero,
+            payoff_square: zero,
+            end: zero,
+            normal: zero,
+            vega: zero,
+        }
+    }
 }
 
 /// What is the same for every path.
@@ -134,7 +208,7 @@ impl Model {
             kind,
             ..
         } = *market;
-        let root_years = libm::sqrt(maturity_years);
+        let root_years = maturity_years.sqrt();
         let discount = libm::exp(-rate * maturity_years);
         let sign = if kind == Kind::Call { 1.0 } else { -1.0 };
         Self {
@@ -150,19 +224,38 @@ impl Model {
         }
     }
 
-    /// Adds the path of the normal number `z`.
-    fn add(&self, z: f64, sums: &mut Sums) {
-        let end = self.spot * libm::exp(self.drift + self.spread * z);
-        let payoff = self.sign * (end - self.strike);
-        if payoff <= 0.0 {
-            return;
+    /// Adds the paths of four normal numbers; a path counts once or not at all.
+    #[inline(always)]
+    fn add(&self, z: F64x4, counts: F64x4, totals: &mut Totals) {
+        let (zero, one) = (F64x4::splat(0.0), F64x4::splat(1.0));
+        let growth = maths::exp(F64x4::splat(self.drift) + F64x4::splat(self.spread) * z);
+        let end = F64x4::splat(self.spot) * growth;
+        let payoff = F64x4::splat(self.sign) * (end - F64x4::splat(self.strike));
+        let pays = F64x4::from_bits(zero.below(payoff).and(one.to_bits())) * counts;
+        let (payoff, end) = (payoff * pays, end * pays);
+        totals.payoff = totals.payoff + payoff;
+        totals.payoff_square = totals.payoff_square + payoff * payoff;
+        totals.end = totals.end + end;
+        totals.normal = totals.normal + z * pays;
+        let slope = F64x4::splat(self.root_years) * z - F64x4::splat(self.variance_rate);
+        totals.vega = totals.vega + end * slope;
+    }
+
+    /// The sums, with the factors that all paths share.
+    fn sums(&self, block: u64, paths: u32, totals: &Totals) -> Sums {
+        let sum = |lanes: F64x4| {
+            let [a, b, c, d] = lanes.to_array();
+            (a + b) + (c + d)
+        };
+        let slope = self.sign * self.discount;
+        Sums {
+            block,
+            paths,
+            price_sum: self.discount * sum(totals.payoff),
+            price_square_sum: self.discount * self.discount * sum(totals.payoff_square),
+            delta_sum: slope / self.spot * sum(totals.end),
+            gamma_sum: self.gamma_factor * sum(totals.normal),
+            vega_sum: slope * sum(totals.vega),
         }
-        let price = self.discount * payoff;
-        let slope = self.sign * self.discount * end;
-        sums.price_sum += price;
-        sums.price_square_sum += price * price;
-        sums.delta_sum += slope / self.spot;
-        sums.gamma_sum += self.gamma_factor * z;
-        sums.vega_sum += slope * (self.root_years * z - self.variance_rate);
     }
 }

@@ -1,38 +1,64 @@
 //! Philox4x32-10: chance as a function of a counter and a key (Salmon, Moraes, Dror and Shaw,
-//! "Parallel random numbers: as easy as 1, 2, 3", 2011).
+//! "Parallel random numbers: as easy as 1, 2, 3", 2011), for four counters side by side.
+use crate::lanes::U32x4;
 
-const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
+const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
 
-/// Four random words.
-pub(super) fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    for _ in 0..ROUNDS {
-        counter = round(counter, key);
-        key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
-    }
-    counter
+/// A key, as each round needs it.
+pub(super) struct Key {
+    rounds: [[U32x4; 2]; ROUNDS],
+    multipliers: [U32x4; 2],
 }
 
-fn round([a, b, c, d]: [u32; 4], key: [u32; 2]) -> [u32; 4] {
-    let (first, second) = (MULTIPLIERS[0] * u64::from(a), MULTIPLIERS[1] * u64::from(c));
-    let high = |product: u64| (product >> 32) as u32;
+impl Key {
+    pub(super) fn new(mut key: [u32; 2]) -> Self {
+        let rounds = core::array::from_fn(|_| {
+            let now = key.map(U32x4::splat);
+            key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+            now
+        });
+        let multipliers = MULTIPLIERS.map(U32x4::splat);
+        Self { rounds, multipliers }
+    }
+
+    /// Four random words for each of four counters: the first words, the second words and so on.
+    #[inline(always)]
+    pub(super) fn words(&self, mut counters: [U32x4; 4]) -> [U32x4; 4] {
+        // WebAssembly multiplies 32 by 32 to 64 bits, yet from a product with a constant, or with what
+        // stays the same in a loop, the compiler makes one of 64 by 64 bits, for which most processors
+        // need eight instructions. So it must not know them.
+        let multipliers = core::hint::black_box(self.multipliers);
+        // Written out, because a sandbox looks at its clock at every turn of a loop.
+        macro_rules! rounds {
+            ($($at:literal)*) => {$( counters = round(counters, multipliers, self.rounds[$at]); )*};
+        }
+        rounds!(0 1 2 3 4 5 6 7 8 9);
+        counters
+    }
+}
+
+#[inline(always)]
+fn round([a, b, c, d]: [U32x4; 4], multipliers: [U32x4; 2], key: [U32x4; 2]) -> [U32x4; 4] {
+    let (first, second) = (a.products(multipliers[0]), c.products(multipliers[1]));
     [
-        high(second) ^ b ^ key[0],
-        second as u32,
-        high(first) ^ d ^ key[1],
-        first as u32,
+        U32x4::high_halves(second).xor(b).xor(key[0]),
+        U32x4::low_halves(second),
+        U32x4::high_halves(first).xor(d).xor(key[1]),
+        U32x4::low_halves(first),
     ]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::philox4x32;
+    use super::Key;
+    use crate::lanes::U32x4;
 
     /// The known answers of the Random123 library (`kat_vectors`).
     #[test]
     fn known_answers() {
-        let cases = [
+        let cases: [([u32; 4], [u32; 2], [u32; 4]); 3] = [
             (
                 [0; 4],
                 [0; 2],
@@ -50,7 +76,10 @@ mod tests {
             ),
         ];
         for (counter, key, answer) in cases {
-            assert_eq!(philox4x32(counter, key), answer);
+            let words = Key::new(key).words(counter.map(U32x4::splat));
+            for (word, answer) in words.into_iter().zip(answer) {
+                assert_eq!(word.extend().to_array(), [i64::from(answer); 4]);
+            }
         }
     }
 }
