@@ -1,5 +1,6 @@
 // What goes wrong, as classes: every message says what is wrong and what to do about it.
 
+import { OWN_FRAME } from "./script/frame.js";
 import type { Cause, JobState, ParamProblem, Problem } from "./generated/api.js";
 
 /** Anything that Elytra refuses or that fails; `code` is a stable word for programs. */
@@ -79,11 +80,13 @@ export class TaskError extends ElytraError {
   override readonly cause: Cause;
   /** The error that was thrown where the task ran, in one line. */
   readonly remoteMessage: string;
+  /** The author's line where it was thrown, with the place marked below it. */
+  readonly remoteLine: string | undefined;
   /** The stack where the task ran, in the author's files and lines; absent when there is none. */
   readonly remoteStack: string | undefined;
 
   constructor(failure: TaskFailure) {
-    const { message, stack } = readDetail(failure.detail);
+    const { message, shown, stack } = readDetail(failure.detail);
     super(`task_${failure.cause}`, describe(failure, message));
     this.job = failure.job;
     this.index = failure.index;
@@ -91,7 +94,10 @@ export class TaskError extends ElytraError {
     this.cause = failure.cause;
     this.remoteMessage = message;
     this.remoteStack = stack;
-    if (stack) this.stack = `${this.name}: ${this.message}\n${stack}\n    --- submitted ---\n${(this.stack ?? "").split("\n").slice(1).join("\n")}`;
+    this.remoteLine = shown;
+    if (!shown && !stack) return;
+    const here = (this.stack ?? "").split("\n").filter((line) => FRAME.test(line));
+    this.stack = [`${this.name}: ${this.message}`, shown, stack, "    --- awaited here ---", ...here].filter(Boolean).join("\n");
   }
 }
 
@@ -122,15 +128,20 @@ function describe({ index, endIndex, cause }: TaskFailure, message: string): str
   return `${which} ${WORDS[cause]}${message ? `: ${message}` : "."}${ADVICE[cause]}`;
 }
 
-/** A stack follows the message line by line, each beginning with `at`. */
-function readDetail(detail: string): { message: string; stack: string | undefined } {
+/** A line of the author's file as the server shows it: `  30 |   throw …`, and below it the place. */
+const SHOWN = /^\s*\d*\s*\|/;
+const FRAME = /^\s*at\s/;
+
+/** The message, then the author's line, then the stack, of which the last two may be missing. */
+function readDetail(detail: string): { message: string; shown: string | undefined; stack: string | undefined } {
   const lines = detail.trimEnd().split("\n");
-  const first = lines.findIndex((line) => /^\s*at\s/.test(line));
-  if (first < 0) return { message: detail.trimEnd(), stack: undefined };
-  return { message: lines.slice(0, first).join("\n"), stack: lines.slice(first).map((line) => `    ${line.trim()}`).join("\n") };
+  const message = lines.filter((line) => !SHOWN.test(line) && !FRAME.test(line)).join("\n");
+  const shown = lines.filter((line) => SHOWN.test(line)).join("\n");
+  const frames = lines.filter((line) => FRAME.test(line) && !OWN_FRAME.test(line)).map((line) => `    ${line.trim()}`);
+  return { message, shown: shown || undefined, stack: frames.join("\n") || undefined };
 }
 
-/** Kernels and scripts say `item N: …`, with N counted in their shard. */
+/** A failure's words begin with `item N: ` where it is known which it was. */
 export function itemOfDetail(detail: string): { item: number | undefined; detail: string } {
   const found = /^item (\d+): /.exec(detail);
   return found ? { item: Number(found[1]), detail: detail.slice(found[0].length) } : { item: undefined, detail };

@@ -245,7 +245,7 @@ export class Job<O = unknown> extends Sequence<O> {
   async #failure({ first, end, cause, detail }: FailedItems): Promise<TaskError> {
     const { ready, id } = await this.#running;
     const told = itemOfDetail(detail);
-    const index = first + (told.item ?? 0);
+    const index = told.item ?? first;
     const endIndex = told.item === undefined ? end : index + 1;
     this.#stop.abort();
     return new TaskError({ job: id ?? "", index, endIndex, cause, detail: ready?.mapped(told.detail) ?? told.detail });

@@ -29,6 +29,9 @@ export type Cause = "item_failed" | "trapped" | "out_of_memory" | "out_of_time" 
 export type Description = {
   /** What it can be asked to do. */
   entries: Array<Entry>;
+  /** In which of the three forms it was brought. */
+  kind?: ProgramKind;
+  module?: ModuleReport | null;
   /** Its name for people. */
   name: string;
   /** Its version. */
@@ -187,6 +190,7 @@ export type Job = {
   program: ProgramHash;
   /** Why it failed or was cancelled, for people. */
   reason?: string | null;
+  reduction?: Reduction | null;
   /** Predicted milliseconds to the end, when it can be said. */
   remaining_ms?: number | null;
   /** What was asked for, with defaults filled in; a list of items is not repeated. */
@@ -266,6 +270,7 @@ export type JobSpec = {
   priority?: number;
   /** A program's hash, or the name of one that the coordinator carries, such as `rust-core`. */
   program: string;
+  reduce?: ReduceSpec | null;
   /** How far workers are trusted. */
   trust?: Trust;
   /** Share among jobs of the same priority (1 to 10,000). */
@@ -281,6 +286,18 @@ export type Limits = {
   memory_mib?: number;
   /** CPU time of one shard, in milliseconds. */
   shard_time_ms?: number;
+};
+
+/** What admission found in a module, and what it did to it. */
+export type ModuleReport = {
+  /** The parts of WebAssembly beyond the first version that it uses. */
+  features: Array<string>;
+  /** Bytes that its memory can grow to; a job may set less. */
+  memory_bytes_max: number;
+  /** Bytes of memory that it begins with. */
+  memory_bytes_min: number;
+  /** What was done so that it computes the same everywhere: one sentence each. */
+  notes: Array<string>;
 };
 
 /** What a worker must be to be given a job's shards. */
@@ -378,6 +395,9 @@ export type Program = {
 /** a program hash (64 hex digits) */
 export type ProgramHash = string;
 
+/** The form in which a program was brought; after admission all three run alike. */
+export type ProgramKind = "kernel" | "command" | "script";
+
 /** The programs a coordinator knows. */
 export type ProgramList = {
   /** Built-in ones first. */
@@ -402,6 +422,29 @@ export type Reason = {
   remedy?: string;
   /** For people. */
   text: string;
+};
+
+/** A reduction: further stages, each over the outputs of the stage before, until one output is left.
+
+An item of such a stage is a JSON list of up to `fan_in` neighbouring outputs, in the order of their
+items. Which outputs meet depends on nothing but their number, so sums of floating-point numbers have
+the same bits however many workers there are. */
+export type ReduceSpec = {
+  /** The entry that makes one output of a list of outputs. In a script: a function of two, with which
+the list is folded from the left. */
+  entry: string;
+  /** Outputs in one item of a stage (16 to 4,096). */
+  fan_in?: number;
+};
+
+/** How far a reduction is. */
+export type Reduction = {
+  /** Its items: lists of outputs of the stage before. */
+  items: number;
+  /** Those that are reduced. */
+  items_accepted: number;
+  /** The stage that runs, or ran last; the map is stage 0. */
+  stage: u8;
 };
 
 /** One line of a result stream. */
@@ -453,6 +496,26 @@ export type Sample = {
 
 /** What a bearer of a token may do. */
 export type Scope = "submit" | "work" | "trusted" | "read" | "admin";
+
+/** A shard as a worker gets it, to be run again elsewhere. */
+export type Shard = {
+  /** The item behind the last. */
+  end_item: number;
+  /** The entry that is called. */
+  entry: string;
+  /** First item. */
+  first_item: number;
+  /** What the program reads, in base64 (RFC 4648): parameters and items in the kernel's encoding. */
+  input: string;
+  /** The job. */
+  job: JobId;
+  /** Its limits. */
+  limits: Limits;
+  /** The program that is executed; for a script that is the script engine. */
+  program: ProgramHash;
+  /** Its place. */
+  shard: number;
+};
 
 /** A worker's measured speed. */
 export type Speed = {
@@ -567,3 +630,5 @@ export type WorkerList = {
   /** Connected first. */
   workers: Array<Worker>;
 };
+
+export type u8 = number;

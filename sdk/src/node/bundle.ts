@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
-import { dirname, extname } from "node:path";
+import { dirname, extname, relative, sep } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type * as Esbuild from "esbuild";
@@ -14,7 +14,7 @@ import { prune } from "../script/prune.js";
 import type { SourceMap } from "../script/sourcemap.js";
 import { STUB } from "./stub.js";
 
-/** The server takes no longer text. */
+/** The server takes no longer module; its source map does not count. */
 const BUNDLE_BYTES_MAX = 400 << 10;
 
 const LOADERS: Record<string, Esbuild.Loader> = {
@@ -33,9 +33,9 @@ export async function bundle(composed: Composed): Promise<Bundled> {
   const result = await build(esbuild, composed);
   const code = result.outputFiles.find((file) => file.path.endsWith(".js"))?.text ?? "";
   const mapFile = result.outputFiles.find((file) => file.path.endsWith(".map"));
+  tooLong(code, result.metafile);
   const map = JSON.parse(mapFile?.text ?? "{}") as SourceMap;
   const bundled = { text: code + inlined(map), map: { sources: map.sources, mappings: map.mappings } };
-  tooLong(bundled.text, result.metafile);
   KNOWN.set(key, { bundled, inputs: await timesOf(composed.places, result.metafile) });
   return bundled;
 }
@@ -63,7 +63,6 @@ async function build(esbuild: typeof Esbuild, composed: Composed) {
       charset: "utf8",
       legalComments: "none",
       sourcemap: "external",
-      sourcesContent: false,
       metafile: true,
       logLevel: "silent",
       define: { "import.meta.url": '""' },
@@ -103,7 +102,7 @@ async function loadTask(esbuild: typeof Esbuild, place: TaskPlace): Promise<Esbu
   const file = fileOf(place);
   const source = await readFile(file, "utf8");
   const loader = LOADERS[extname(file)] ?? "ts";
-  const { code } = await esbuild.transform(source, { loader, sourcefile: file, sourcemap: "inline", sourcesContent: false, target: "es2023" });
+  const { code } = await esbuild.transform(source, { loader, sourcefile: shown(file), sourcemap: "inline", target: "es2023" });
   try {
     return { contents: prune(code, place), loader: "js", resolveDir: dirname(file), watchFiles: [file] };
   } catch (error) {
@@ -111,12 +110,17 @@ async function loadTask(esbuild: typeof Esbuild, place: TaskPlace): Promise<Esbu
   }
 }
 
+/** A path as the author would write it; the same in every checkout, so that a bundle's hash is too. */
+function shown(file: string): string {
+  return relative(process.cwd(), file).split(sep).join("/");
+}
+
 function fileOf({ url }: TaskPlace): string {
   if (url.startsWith("file:")) return fileURLToPath(url);
   throw new ElytraError("task", `the task's module is at ${url}, which cannot be read from here: only files can be bundled; give a plain function, or wasm(…)`);
 }
 
-/** The map as a comment, with the author's files as seen from here. */
+/** The map as a comment; the server keeps it apart and shows the author's lines in errors. */
 function inlined(map: SourceMap): string {
   return `//# sourceMappingURL=data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString("base64")}\n`;
 }

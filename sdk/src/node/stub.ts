@@ -8,8 +8,8 @@ export function* range(a, b, step = 1) {
   const [start, end] = b === undefined ? [0, a] : [a, b];
   for (let at = start; step > 0 ? at < end : at > end; at += step) yield at;
 }
-const away = (name) => () => { throw new Error(name + " is not there inside a task: a task computes from its item alone"); };
-export const wasm = away("wasm()"), program = away("program()");
+const away = /* @__NO_SIDE_EFFECTS__ */ (name) => () => { throw new Error(name + " is not there inside a task: a task computes from its item alone"); };
+export const wasm = /* @__PURE__ */ away("wasm()"), program = /* @__PURE__ */ away("program()");
 class Away { constructor() { away("Elytra")(); } static connect() { away("Elytra")(); } static local() { away("Elytra")(); } }
 export { Away as Elytra, Away as Job, Away as Program, Away as Range, Away as Lines };
 export class ElytraError extends Error {}

@@ -38,7 +38,7 @@ export interface SettledOutput {
 
 const SETTLED = `const $told = (error) => ({ error: error instanceof Error
   ? { message: String(error), stack: String(error.stack ?? "") } : { message: "threw " + JSON.stringify(error), stack: "" } });
-const $settled = (fn) => (item, params) => {
+const $settled = (fn) => function $call(item, params) {
   try {
     const value = fn(item, params);
     return typeof value?.then === "function" ? value.then((value) => ({ value }), $told) : { value };
@@ -48,7 +48,7 @@ const $settled = (fn) => (item, params) => {
 };
 `;
 
-const SPREAD = "const $spread = (fn) => (items, params) => params == null ? fn(...items) : fn(...items, params);\n";
+const SPREAD = "const $spread = (fn) => function $call(items, params) { return params == null ? fn(...items) : fn(...items, params); };\n";
 
 /** The module of a plan. Throws a CaptureError for a function that cannot travel. */
 export function compose(plan: Plan): Composed {
