@@ -9,6 +9,7 @@
 //! | [`jobs`], [`programs`], [`replay`], [`blobs`], [`workers`], [`tokens`] | the other commands |
 //! | [`progress`], [`output`], [`say`], [`failure`] | what people and programs read |
 //! | [`picture`] | pictures from tiles |
+//! | [`init`] | first programs |
 //! | [`dev`], [`demo`] | a server and a worker to try things out |
 //! | [`shell`] | the one file that starts them as libraries |
 #![forbid(unsafe_code)]
@@ -20,6 +21,7 @@ mod context;
 mod demo;
 mod dev;
 mod failure;
+mod init;
 mod jobs;
 mod output;
 mod picture;
@@ -110,6 +112,7 @@ async fn perform(cli: &Cli, flags: &Flags) -> Result<Code, Failure> {
         Command::Token(command) => tokens::token(common, command, flags).await,
         Command::Config(ConfigCommand::Show(args)) => config(common, args, flags),
         Command::Completions { shell } => completions(*shell),
+        Command::Init { form, folder } => init::init(*form, folder),
         command => with_server(common, command).await,
     }
 }
@@ -148,6 +151,7 @@ async fn with_server(common: &CommonArgs, command: &Command) -> Result<Code, Fai
         Command::Dev(_)
         | Command::Demo(_)
         | Command::Server(_)
+        | Command::Init { .. }
         | Command::Token(_)
         | Command::Config(_)
         | Command::Completions { .. } => Ok(Code::Done),

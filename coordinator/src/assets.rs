@@ -16,6 +16,8 @@ struct Web;
 
 const INDEX: &str = "index.html";
 const FRAME: &str = "frame/";
+/// Beside a file lies the same with gzip, where that is smaller (see `xtask`); it is no page of its own.
+const PACKED: &str = ".gz";
 /// The standard kernels, as built by `cargo xtask build-web`.
 const RUST_CORE: &str = "kernels/rust_core.wasm";
 /// Addresses that the dashboard makes a page of.
@@ -56,7 +58,7 @@ pub(crate) async fn serve(request: axum::extract::Request) -> Response {
         path.to_owned()
     };
     match Web::get(&path) {
-        Some(found) if !path.is_empty() => file(&path, found, request.headers()),
+        Some(found) if !path.is_empty() && !path.ends_with(PACKED) => file(&path, found, request.headers()),
         _ if is_page(&path) => index(request.headers()),
         _ => ApiError::new(kind::NO_ROUTE, "The dashboard begins at /.").into_response(),
     }
@@ -79,10 +81,13 @@ fn missing() -> Response {
     problem.into_response()
 }
 
-fn file(path: &str, found: EmbeddedFile, asked: &HeaderMap) -> Response {
-    let hash = found.metadata.sha256_hash();
-    let tag: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    let tag = format!("\"{tag}\"");
+fn file(path: &str, plain: EmbeddedFile, asked: &HeaderMap) -> Response {
+    let packed = accepts_gzip(asked)
+        .then(|| Web::get(&format!("{path}{PACKED}")))
+        .flatten();
+    let is_packed = packed.is_some();
+    let found = packed.unwrap_or(plain);
+    let tag = tag(&found);
     let known = asked
         .get(header::IF_NONE_MATCH)
         .is_some_and(|v| v.as_bytes() == tag.as_bytes());
@@ -95,11 +100,37 @@ fn file(path: &str, found: EmbeddedFile, asked: &HeaderMap) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
     // The names carry no version, so a browser asks each time and is mostly told "as before".
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if is_packed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
     protect(path, headers);
     response
+}
+
+/// Of the bytes that are sent, so a file and the same compressed have different ones.
+fn tag(file: &EmbeddedFile) -> String {
+    let hash = file.metadata.sha256_hash();
+    let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+/// Whether the browser names gzip, and not with a weight of 0.
+fn accepts_gzip(asked: &HeaderMap) -> bool {
+    let given = asked.get_all(header::ACCEPT_ENCODING).iter();
+    let named = given
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    named
+        .filter_map(|one| {
+            let (name, rest) = one.split_once(';').unwrap_or((one, "q=1"));
+            let weight = rest.trim().strip_prefix("q=")?.trim().parse::<f32>().ok()?;
+            name.trim().eq_ignore_ascii_case("gzip").then_some(weight)
+        })
+        .any(|weight| weight > 0.0)
 }
 
 fn protect(path: &str, headers: &mut HeaderMap) {
@@ -135,5 +166,29 @@ fn bytes(data: Cow<'static, [u8]>) -> Bytes {
     match data {
         Cow::Borrowed(data) => Bytes::from_static(data),
         Cow::Owned(data) => data.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_goes_to_those_who_accept_it() {
+        let cases = [
+            ("gzip, deflate, br", true),
+            ("br;q=1.0, GZIP;q=0.5", true),
+            ("gzip;q=0", false),
+            ("gzip;q=0.000, br", false),
+            ("br, identity", false),
+            ("x-gzip", false),
+            ("", false),
+        ];
+        for (accepted, wanted) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted));
+            assert_eq!(accepts_gzip(&headers), wanted, "{accepted}");
+        }
+        assert!(!accepts_gzip(&HeaderMap::new()));
     }
 }

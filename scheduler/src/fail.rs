@@ -289,5 +289,9 @@ fn failed_reason(shard: u32, items: (u64, u64), attempts: u8, failure: &Failure)
         format!("items {first} to {last}")
     };
     let line = failure.detail.lines().next().unwrap_or_default();
-    format!("shard {shard} ({which}) failed {attempts} times, the last time: {line}")
+    let times = match attempts {
+        1 => "failed".to_owned(),
+        _ => format!("failed {attempts} times, the last time"),
+    };
+    format!("shard {shard} ({which}) {times}: {line}")
 }

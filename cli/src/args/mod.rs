@@ -83,6 +83,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         args: WorkerArgs,
     },
+    /// Write a first program into a folder, ready to be run
+    Init {
+        /// In which form
+        form: ProgramForm,
+        /// The folder
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
     /// Run a file or a kernel over items, and write the results as they come, in order
     #[command(visible_alias = "map", after_long_help = RUN_EXAMPLES)]
     Run(RunArgs),
@@ -309,6 +317,17 @@ pub(crate) struct JobListArgs {
     /// Most jobs
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: usize,
+}
+
+/// The forms that programs are brought in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgramForm {
+    /// A JavaScript or TypeScript module.
+    Script,
+    /// A WASI program, here in C.
+    Command,
+    /// Rust, with the kernel SDK.
+    Kernel,
 }
 
 /// `elytra program …`.

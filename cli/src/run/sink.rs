@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use indicatif::ProgressBar;
 use protocol::api::ResultLine;
+use protocol::wire::Cause;
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -71,7 +72,7 @@ impl Sink {
                 detail,
             } => {
                 let items = end_item.saturating_sub(*first_item);
-                self.tell_failed(*first_item, items, &format!("{}: {detail}", cause_word(*cause)));
+                self.tell_failed(*first_item, items, *cause, detail);
                 if let To::Lines(lines) = &mut self.to {
                     lines.failed((*first_item, *end_item), *cause, detail)?;
                 }
@@ -112,7 +113,8 @@ impl Sink {
         }
     }
 
-    fn tell_failed(&mut self, first: u64, items: u64, why: &str) {
+    /// What a program says of an item begins with the item; nothing is said twice.
+    fn tell_failed(&mut self, first: u64, items: u64, cause: Cause, detail: &str) {
         self.failures += 1;
         if self.failures > FAILURES_TOLD_MAX {
             return;
@@ -122,7 +124,11 @@ impl Sink {
         } else {
             format!("items {first} to {}", first + items - 1)
         };
-        let told = format!("{which} failed: {why}");
+        let told = match detail.strip_prefix(&format!("{which}: ")) {
+            Some(why) => format!("{which} failed: {why}"),
+            None if cause == Cause::ItemFailed => format!("{which} failed: {detail}"),
+            None => format!("{which} failed: {}: {detail}", cause_word(cause)),
+        };
         match &self.to {
             To::Lines(Lines { bar: Some(bar), .. }) => bar.suspend(|| note(&told)),
             _ => note(&told),
@@ -131,7 +137,7 @@ impl Sink {
 }
 
 /// The word of a cause, as in JSON.
-pub(crate) fn cause_word(cause: protocol::wire::Cause) -> String {
+pub(crate) fn cause_word(cause: Cause) -> String {
     let word = serde_json::to_value(cause).ok();
     word.as_ref()
         .and_then(Value::as_str)
@@ -168,7 +174,7 @@ impl Lines {
     fn failed(
         &mut self,
         items: (u64, u64),
-        cause: protocol::wire::Cause,
+        cause: Cause,
         detail: &str,
     ) -> Result<(), Failure> {
         if self.index {

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use protocol::api::{Program, ProgramList, Scope};
 use protocol::ids::ProgramHash;
-use protocol::limits::PROGRAM_BYTES_MAX;
+use protocol::limits::{NAME_CHARS_MAX, PROGRAM_BYTES_MAX};
 use protocol::problem::Problem;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -96,7 +96,11 @@ pub(crate) async fn upload(
 /// A module as it is; anything else is taken for the text of a script. The error is for people.
 fn admit(file: &str, bytes: &[u8]) -> Result<program::Admitted, String> {
     if bytes.starts_with(WASM_MAGIC) {
-        return program::admit(bytes.to_vec()).map_err(|refusal| refusal.to_string());
+        let mut admitted = program::admit(bytes.to_vec()).map_err(|refusal| refusal.to_string())?;
+        if admitted.description.name.is_empty() {
+            admitted.description.name = stem(file).to_owned();
+        }
+        return Ok(admitted);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| {
         "this is neither a WebAssembly module (it would begin with \\0asm) nor text: upload a .wasm, .js or .ts file"
@@ -104,6 +108,14 @@ fn admit(file: &str, bytes: &[u8]) -> Result<program::Admitted, String> {
     })?;
     let container = program::script::build(file, text).map_err(|error| error.to_string())?;
     program::admit(container).map_err(|refusal| refusal.to_string())
+}
+
+/// A file's name without its folders and its ending, cut to what a name may have.
+fn stem(file: &str) -> &str {
+    let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
+    let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let end = name.char_indices().nth(NAME_CHARS_MAX).map_or(name.len(), |(at, _)| at);
+    &name[..end]
 }
 
 /// The module's bytes, for workers.

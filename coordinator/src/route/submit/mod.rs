@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse};
 use protocol::api::{Job, Scope};
-use protocol::description::{Description, Entry, nearest};
+use protocol::description::{Description, Entry, ProgramKind, nearest};
 use protocol::ids::JobId;
 use protocol::job::JobSpec;
 use protocol::limits::NAME_CHARS_MAX;
@@ -82,7 +82,7 @@ async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>
     check::reduction(&program.description, entry, spec.reduce.as_ref())?;
     spec.params = check::params(entry, &spec.params)?;
     if spec.name.trim().is_empty() {
-        spec.name.clone_from(&spec.entry);
+        spec.name = name_of(&program.description, &spec.entry);
     }
     let items = input::take(app, entry, &mut spec).await?;
     let time_ms = now_ms();
@@ -104,6 +104,15 @@ async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>
         chunk: items.chunk,
         key,
     })
+}
+
+/// What people call a job when they do not say: its entry, or its program where the entry is its only door.
+fn name_of(program: &Description, entry: &str) -> String {
+    match program.kind {
+        ProgramKind::Command => program.name.clone(),
+        ProgramKind::Script if entry == "default" => program.name.clone(),
+        _ => entry.into(),
+    }
 }
 
 fn find_entry<'a>(program: &'a Description, name: &str, field: &str) -> ApiResult<&'a Entry> {
