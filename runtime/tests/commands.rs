@@ -245,6 +245,22 @@ fn command(body: &str) -> Prepared {
     prepare(wat::parse_str(text).unwrap())
 }
 
+#[test]
+fn everything_that_admission_lets_through_is_there() {
+    let types = |letters: &str| letters.replace('i', "i32 ").replace('I', "i64 ");
+    let import = |&(name, params, results): &(&str, &str, &str)| {
+        let (params, results) = (types(params), types(results));
+        format!(
+            "(import {:?} {name:?} (func (param {params}) (result {results})))",
+            program::WASI_MODULE
+        )
+    };
+    let imports: String = program::WASI.iter().map(import).collect();
+    let module = format!("(module {imports} (memory (export \"memory\") 1) (func (export \"_start\")))");
+    let nothing = prepare(wat::parse_str(module).unwrap());
+    assert_eq!(outputs(run(&nothing, text("", &["x"]), &LIMITS)), [""]);
+}
+
 /// Ends with the error code as exit code.
 fn exit_code(call: &str) -> String {
     let report = run(

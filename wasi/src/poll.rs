@@ -8,7 +8,8 @@ const WANTED_MAX: u32 = 1024;
 const WANTED_BYTES: u32 = 48;
 const EVENT_BYTES: u32 = 32;
 const TAG_CLOCK: u8 = 0;
-const TAG_LAST: u8 = 2;
+const TAG_READ: u8 = 1;
+const TAG_WRITE: u8 = 2;
 const CLOCK_ABSOLUTE: u32 = 1;
 
 /// One thing that the guest waits for.
@@ -54,7 +55,7 @@ impl Process {
         let (user_data, tag) = (u64_at(bytes, 0), bytes[8]);
         let what = match tag {
             TAG_CLOCK => What::Clock(self.wait_ns(bytes)),
-            0..=TAG_LAST => What::Descriptor(self.descriptors.get(u32_at(bytes, 16)).map(|_| ())),
+            TAG_READ | TAG_WRITE => What::Descriptor(self.descriptors.get(u32_at(bytes, 16)).map(|_| ())),
             _ => return Err(Errno::Inval),
         };
         Ok(Wanted { user_data, tag, what })
