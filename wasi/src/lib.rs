@@ -6,7 +6,7 @@
 //! |---|---|
 //! | arguments | `args` of the job's parameters behind the name [`PROGRAM_NAME`] |
 //! | environment | `env` of the parameters, in the order of the names, and nothing else |
-//! | standard input | the shard's items, each ended by a line feed; a JSON item is its JSON text |
+//! | standard input | the shard's items, each ended by a line feed; a JSON text is what it says, other JSON values are as written |
 //! | standard output | the shard's output; see [`Shard`] for how it becomes outputs of items |
 //! | standard error | its last [`STDERR_BYTES_KEPT`] bytes are kept, for the log and for failures |
 //! | files | `files` of the parameters, read-only, in a directory `/` that is open as descriptor 3 |

@@ -2,6 +2,7 @@
 use crate::params::{BadParams, Params};
 use crate::process::{Ended, PROGRAM_NAME, Process};
 use kernel_abi::{Encoding, Items, write_framed};
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -167,15 +168,24 @@ fn lines(items: &Items<'_>) -> Result<(Vec<u8>, Vec<usize>), BadInput> {
         }
         Items::List(list) if list.count > ITEMS_MAX => return Err(BadInput::TooManyItems(list.count)),
         Items::List(list) => {
-            debug_assert!(matches!(list.encoding, Encoding::Json | Encoding::Text));
             for item in list.iter() {
-                text.extend_from_slice(item?);
+                text.extend_from_slice(&as_text(item?, list.encoding));
                 text.push(b'\n');
                 ends.push(text.len());
             }
         }
     }
     Ok((text, ends))
+}
+
+/// A JSON text is what it says; every other JSON value is as it is written. A text that no program can be given,
+/// such as half a surrogate pair, stays as it is written, too.
+fn as_text(item: &[u8], encoding: Encoding) -> Cow<'_, [u8]> {
+    let is_quoted = encoding == Encoding::Json && item.trim_ascii_start().starts_with(b"\"");
+    let said = is_quoted
+        .then(|| serde_json::from_slice::<String>(item).ok())
+        .flatten();
+    said.map_or(Cow::Borrowed(item), |text| Cow::Owned(text.into_bytes()))
 }
 
 fn write_lines(frames: &mut Vec<u8>, stdout: &[u8], items: usize) {
@@ -221,6 +231,14 @@ mod tests {
         assert_eq!(outputs(&input, |_| b"1\n2\n3".to_vec()), ["1\n", "2\n", "3"]);
         let range = encode_range(b"{}", 5, -5, 3);
         assert_eq!(outputs(&range, <[u8]>::to_vec), ["5\n", "0\n", "-5\n"]);
+    }
+
+    #[test]
+    fn a_json_text_is_what_it_says_and_other_values_are_as_written() {
+        let items = [r#""a\tb""#, r#"{"x": 1}"#, "[\"y\"]", "2", r#""\ud800""#];
+        let input = encode_list(b"", Encoding::Json, items.iter().map(|item| item.as_bytes()));
+        let wanted = ["a\tb\n", "{\"x\": 1}\n", "[\"y\"]\n", "2\n", "\"\\ud800\"\n"];
+        assert_eq!(outputs(&input, <[u8]>::to_vec), wanted);
     }
 
     #[test]
