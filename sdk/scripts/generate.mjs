@@ -68,7 +68,7 @@ function object(schema, indent) {
   const required = new Set(schema.required ?? []);
   const fields = Object.entries(schema.properties).map(([name, field]) => {
     const optional = required.has(name) ? "" : "?";
-    return `${doc(field, inner)}${inner}${name}${optional}: ${type(field, inner)};\n`;
+    return `${inner}${doc(field, "").replace("\n", " ")}${name}${optional}: ${type(field, inner)};\n`;
   });
   return `{\n${fields.join("")}${indent}}`;
 }

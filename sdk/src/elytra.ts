@@ -54,7 +54,7 @@ export class Elytra implements AsyncDisposable {
     const told = options.server ?? (await platform.setting("server")) ?? pageOrigin() ?? SERVER_DEFAULT;
     const server = addressOf(told);
     const token = options.token ?? (await platform.setting("token", server));
-    const elytra = new Elytra(doorOf(server, token, options));
+    const elytra = new this(doorOf(server, token, options));
     await elytra.#greet();
     return elytra;
   }
@@ -62,7 +62,7 @@ export class Elytra implements AsyncDisposable {
   /** Starts a server and a worker of its own; `close()` ends them. For development and tests. */
   static async local(options: LocalOptions & Pick<ConnectOptions, "patienceMs" | "fetch"> = {}): Promise<Elytra> {
     const local = await platform.start(options);
-    return new Elytra(doorOf(local.server, local.token, options), local);
+    return new this(doorOf(local.server, local.token, options), local);
   }
 
   /** Applies a function to every item. */

@@ -25,7 +25,7 @@ export class ElytraError extends Error {
   /** From the body of an answer, as RFC 9457 has it. */
   static of(problem: Problem): ElytraError {
     const { type, title, detail, status, request, fields } = problem;
-    return new ElytraError(type, `${title}: ${detail}`, { status, ...(request ? { request } : {}), fields: fields ?? [] });
+    return new this(type, `${title}: ${detail}`, { status, ...(request ? { request } : {}), fields: fields ?? [] });
   }
 }
 

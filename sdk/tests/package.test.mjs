@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { build } from "esbuild";
@@ -68,11 +69,16 @@ test("installed, it runs in Node", () => {
   assert.equal(execFileSync("node", ["main.js"], { cwd: user.folder, env, encoding: "utf8" }).trim(), PRIMES);
 });
 
-test("its types hold in a strict program", () => {
+test("its types hold in strict programs, the examples among them", () => {
   writeFileSync(join(user.folder, "types.ts"), TYPES);
+  const examples = join(ROOT, "examples", "typescript");
+  const names = readdirSync(examples).filter((name) => name.endsWith(".ts"));
+  for (const name of names) cpSync(join(examples, name), join(user.folder, name));
+  symlinkSync(join(ROOT, "node_modules", "@types"), join(user.folder, "node_modules", "@types"));
+  symlinkSync(join(ROOT, "node_modules", "undici-types"), join(user.folder, "node_modules", "undici-types"));
   for (const resolution of ["nodenext", "bundler"]) {
     const module = resolution === "bundler" ? "esnext" : resolution;
-    const args = ["--noEmit", "--strict", "--target", "es2023", "--lib", "es2023,esnext.disposable,dom,dom.iterable", "--types", "", "--module", module, "--moduleResolution", resolution, "types.ts"];
+    const args = ["--noEmit", "--strict", "--target", "es2023", "--lib", "es2023,esnext.disposable,dom,dom.iterable", "--types", "node", "--module", module, "--moduleResolution", resolution, "types.ts", ...names];
     try {
       execFileSync(join(ROOT, "node_modules", ".bin", "tsc"), args, { cwd: user.folder, encoding: "utf8" });
     } catch (error) {
@@ -119,18 +125,19 @@ test("it runs in a plain page and in a bundle, in Chromium; what needs Node says
 });
 
 test("without esbuild a task says what to install", async () => {
-  const bare = install();
+  const bare = mkdtempSync(join(tmpdir(), "elytra-bare-"));
   try {
-    execFileSync("rm", [join(bare.folder, "node_modules", "esbuild")]);
-    writeFileSync(join(bare.folder, "main.js"), `import { Elytra, task } from "elytra";
+    cpSync(join(user.folder, "node_modules", "elytra"), join(bare, "node_modules", "elytra"), { recursive: true });
+    writeFileSync(join(bare, "package.json"), `{ "type": "module" }`);
+    writeFileSync(join(bare, "main.js"), `import { Elytra, task } from "elytra";
 export const square = task(import.meta, (x) => x * x);
 const elytra = await Elytra.connect();
 await elytra.map([1], square).array().catch((error) => console.log(error.message));
 `);
     const env = { ...process.env, ELYTRA_SERVER: dev.origin, ELYTRA_TOKEN: dev.token() };
-    assert.match(execFileSync("node", ["main.js"], { cwd: bare.folder, env, encoding: "utf8" }), /npm install esbuild/);
+    assert.match(execFileSync("node", ["main.js"], { cwd: bare, env, encoding: "utf8" }), /npm install esbuild/);
   } finally {
-    bare.remove();
+    rmSync(bare, { recursive: true, force: true });
   }
 });
 

@@ -36,9 +36,9 @@ test("results are awaited as a list, in order, or iterated over", async () => {
 });
 
 test("as completed, every result comes once", async () => {
-  const job = elytra.map(range(3, 2_003, 2), MERSENNE, { order: "completed", chunk: 7 });
+  const job = elytra.map(range(3, 1_003, 2), MERSENNE, { order: "completed", chunk: 7 });
   const exponents = (await job).map(({ exponent }) => exponent);
-  assert.deepEqual(exponents.sort((a, b) => a - b), [...range(3, 2_003, 2)]);
+  assert.deepEqual(exponents.sort((a, b) => a - b), [...range(3, 1_003, 2)]);
 });
 
 test("a million results pass through without being kept", async () => {
@@ -200,13 +200,13 @@ test("a stream that breaks again and again goes on by its cursor; lost answers s
   try {
     const there = await Elytra.connect({ server: between.origin, token: dev.token() });
     function* exponents() {
-      for (let at = 3; at < 4_003; at += 2) yield at;
+      for (let at = 3; at < 1_003; at += 2) yield at;
     }
     for (const order of ["index", "completed"]) {
       broken = 0;
-      const results = await there.map(exponents(), MERSENNE, { order, chunk: 10 });
+      const results = await there.map(exponents(), MERSENNE, { order, chunk: 4 });
       const seen = results.map(({ exponent }) => exponent);
-      assert.deepEqual(order === "index" ? seen : seen.sort((a, b) => a - b), [...range(3, 4_003, 2)], order);
+      assert.deepEqual(order === "index" ? seen : seen.sort((a, b) => a - b), [...range(3, 1_003, 2)], order);
       assert.ok(broken > 0, "the stream was broken");
     }
     assert.ok(lost >= 2, "answers were lost");
@@ -225,14 +225,14 @@ test("a server that is killed and started again gives the rest of the results", 
   try {
     const there = await Elytra.connect({ server: first.origin, token: first.token() });
     const seen = [];
-    for await (const { exponent } of there.map(range(3_001, 4_001, 2), MERSENNE, { chunk: 4 })) {
+    for await (const { exponent } of there.map(range(1_001, 2_001, 2), MERSENNE, { chunk: 4 })) {
       seen.push(exponent);
       if (seen.length === 20) {
         await first.stop({ signal: "SIGKILL", keep: true });
         second = await startServer("dev", { listen, data: first.data });
       }
     }
-    assert.deepEqual(seen, [...range(3_001, 4_001, 2)]);
+    assert.deepEqual(seen, [...range(1_001, 2_001, 2)]);
   } finally {
     await (second ?? first).stop();
   }
@@ -249,6 +249,6 @@ test("the wire types are those of the server", async () => {
   const document = await (await fetch(`${elytra.server}/api/v1/openapi.json`)).json();
   const here = kept();
   const advice = "stale: run `npm run generate -w sdk`";
-  assert.equal(here.document, documentText(document), advice);
-  assert.equal(here.types, typesText(document), advice);
+  assert.ok(here.document === documentText(document), advice);
+  assert.ok(here.types === typesText(document), advice);
 });
