@@ -7,6 +7,7 @@ use crate::say::{bytes, duration_ms, note};
 use crate::shell::{self, Replayed};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kernel_abi::FAILURE_PREFIX;
 use protocol::ids::ProgramHash;
 use serde_json::{Value, json};
 
@@ -14,12 +15,11 @@ use serde_json::{Value, json};
 pub(crate) async fn replay(client: &Client, args: &ReplayArgs, format: Format) -> Result<Code, Failure> {
     let shard = client.shard(args.task.job, args.task.shard).await?;
     let (first, end) = (shard.first_item, shard.end_item);
-    note(&format!(
-        "shard {} of {}: items {first} to {}",
-        shard.shard,
-        shard.job,
-        end - 1
-    ));
+    let which = match end - first {
+        1 => format!("item {first}"),
+        _ => format!("items {first} to {}", end - 1),
+    };
+    note(&format!("shard {} of {}: {which}", shard.shard, shard.job));
     let module = client.module(shard.program).await?;
     if ProgramHash::of(&module) != shard.program {
         let what = anyhow::anyhow!("what came is not program {}: its SHA-256 differs", shard.program);
@@ -38,11 +38,11 @@ pub(crate) async fn replay(client: &Client, args: &ReplayArgs, format: Format) -
 }
 
 fn told(replayed: &Replayed, first_item: u64, format: Format) -> Result<Code, Failure> {
-    if !replayed.log.is_empty() {
-        note(&format!(
-            "log:\n{}",
-            String::from_utf8_lossy(&replayed.log).trim_end()
-        ));
+    // How an item failed is the end of the log, and is told below.
+    let log = String::from_utf8_lossy(&replayed.log);
+    let log = log.split(FAILURE_PREFIX).next().unwrap_or_default().trim_end();
+    if !log.is_empty() {
+        note(&format!("log:\n{log}"));
     }
     note(&format!(
         "{} of CPU time, at most {} of memory",

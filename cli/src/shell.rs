@@ -129,6 +129,7 @@ pub(crate) fn replay(
     let memory_bytes = (limits.memory_mib as usize) << 20;
     let sandbox = Runtime::new(RuntimeConfig {
         memory_bytes_max: memory_bytes,
+        cache_dir: default_cache_dir().map(|folder| folder.join("replay")),
         ..RuntimeConfig::default()
     })?;
     let prepared = sandbox.prepare(program, module)?;

@@ -171,12 +171,7 @@ impl Lines {
     }
 
     /// Without an index, the n-th line belongs to the n-th item: `null` keeps the place.
-    fn failed(
-        &mut self,
-        items: (u64, u64),
-        cause: Cause,
-        detail: &str,
-    ) -> Result<(), Failure> {
+    fn failed(&mut self, items: (u64, u64), cause: Cause, detail: &str) -> Result<(), Failure> {
         if self.index {
             let value = json!({"first_item": items.0, "end_item": items.1, "cause": cause, "detail": detail});
             return self.write(&value);

@@ -3,5 +3,6 @@ mod dev;
 mod ends;
 mod house;
 mod input;
+mod programs;
 mod steer;
 mod words;
