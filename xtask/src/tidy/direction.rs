@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Each package of ours and those of ours that it may build on. Tests may use more.
-const MAY_KNOW: [(&str, &[&str]); 20] = [
+const MAY_KNOW: [(&str, &[&str]); 21] = [
     ("kernel-abi", &[]),
     ("kernel-macros", &[]),
     ("elytra-kernel", &["kernel-abi", "kernel-macros"]),
@@ -15,12 +15,24 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("protocol", &["kernel-abi"]),
     ("scheduler", &["protocol", "kernel-abi"]),
     ("worker", &["protocol", "kernel-abi"]),
-    ("program", &["protocol", "kernel-abi"]),
+    ("script-engine", &[]),
+    ("program", &["protocol", "kernel-abi", "script-engine"]),
     ("wasi", &["kernel-abi"]),
     ("wasi-guest", &["wasi"]),
     ("runtime", &["protocol", "kernel-abi", "program", "wasi"]),
     ("sim", &["protocol", "kernel-abi", "scheduler", "worker"]),
-    ("coordinator", &["protocol", "kernel-abi", "program", "scheduler"]),
+    (
+        "coordinator",
+        &[
+            "protocol",
+            "kernel-abi",
+            "program",
+            "scheduler",
+            "script-engine",
+            // What a worker would read, for who replays a shard.
+            "worker",
+        ],
+    ),
     (
         "native-worker",
         &["protocol", "kernel-abi", "program", "runtime", "worker"],
@@ -47,6 +59,7 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
             "program",
             "runtime",
             "coordinator",
+            "native-worker",
             "rust-core",
             "elytra-kernel",
         ],
