@@ -21,13 +21,17 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+/** The program under test. */
+export function elytra(): string {
+  return process.env.XTASK_ELYTRA ?? join(ROOT, "target", "debug", "elytra");
+}
+
 /** `mode` is a subcommand of `elytra` that serves: `dev` brings a native worker, `server` none. */
 export async function startServer(mode: "dev" | "server"): Promise<Server> {
   const data = mkdtempSync(join(tmpdir(), "elytra-"));
-  const program = process.env.XTASK_ELYTRA ?? join(ROOT, "target", "debug", "elytra");
   const args = [mode, "--listen", "127.0.0.1:0", "--data-dir", data];
   const env = { ...process.env, NO_COLOR: "1" };
-  const child = spawn(program, args, { cwd: data, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(elytra(), args, { cwd: data, env, stdio: ["ignore", "pipe", "pipe"] });
   let text = "";
   const hears = new AbortController();
   const origin = await new Promise<string>((resolve, reject) => {

@@ -2,17 +2,15 @@
 // where a program needs nothing but its streams, as under Node's own WASI.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import binaryen from "binaryen";
 import { launch, openSandbox } from "./browser.mjs";
 import { serve } from "./server.mjs";
+import { exampleUrl, underNode } from "./wasi.mjs";
 
-const EXAMPLES = new URL("../../examples/commands/", import.meta.url);
-const CASES = JSON.parse(readFileSync(new URL("cases.json", EXAMPLES), "utf8"));
+const CASES = JSON.parse(readFileSync(new URL("../../examples/commands/cases.json", import.meta.url), "utf8"));
 
 let server;
 let browser;
@@ -27,7 +25,7 @@ after(async () => {
   await server?.close();
 });
 
-const example = (name) => readFileSync(new URL(`built/${name}.wasm`, EXAMPLES));
+const example = (name) => readFileSync(exampleUrl(name));
 
 /** Gives a module to the slot under a number of its own. */
 const numbers = new Map();
@@ -108,25 +106,6 @@ test("commands give the same digests as in the native sandbox", async () => {
     assert.equal(createHash("sha256").update(bytes).digest("hex"), sha256, `${program} ${params}`);
   }
 });
-
-/** Runs a module, `process.argv[1]`, under Node's WASI. */
-const UNDER_NODE = `
-  import { readFileSync } from "node:fs";
-  import { WASI } from "node:wasi";
-  const [, module, ...args] = process.argv;
-  const wasi = new WASI({ version: "preview1", args: ["command", ...args] });
-  const { instance } = await WebAssembly.instantiate(readFileSync(module), wasi.getImportObject());
-  process.exitCode = wasi.start(instance);`;
-/** Node's WASI spoils the heap where V8 calls it by its short way; and it is still an experiment. */
-const NODE_FLAGS = ["--no-turbo-fast-api-calls", "--no-warnings", "--input-type=module", "--eval", UNDER_NODE];
-
-/** Standard output under an implementation of WASI that shares nothing with ours. */
-function underNode(name, args, stdin) {
-  const module = fileURLToPath(new URL(`built/${name}.wasm`, EXAMPLES));
-  const ran = spawnSync(process.execPath, [...NODE_FLAGS, module, ...args], { input: stdin, maxBuffer: 64 << 20 });
-  assert.equal(ran.status, 0, ran.stderr.toString());
-  return ran.stdout;
-}
 
 test("a hundred thousand lines come out as under another WASI", async () => {
   const items = Array.from({ length: 100_000 }, (_, n) => `${(n * 2654435761) % 1000003} word ${n % 97}`);

@@ -1,0 +1,61 @@
+// WASI programs over many lines, by the command line, on a tab and a native worker together: byte for byte what
+// another implementation of WASI writes.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "@playwright/test";
+import { exampleUrl, underNode } from "../../web-worker/tests/wasi.mjs";
+import { Api } from "./api";
+import { lendTab } from "./lend";
+import { elytra, startServer, type Server } from "./server";
+
+let server: Server;
+let api: Api;
+
+test.beforeAll(async () => {
+  process.env.ELYTRA_SLOTS = "1";
+  server = await startServer("dev");
+  api = await Api.connect(server);
+});
+
+test.afterAll(async () => {
+  await server?.stop();
+});
+
+/** Runs a program of the examples as a person does: lines in, lines out. */
+async function run(name: string, args: string[], stdin: string): Promise<Buffer> {
+  const env = { ...process.env, ELYTRA_SERVER: server.origin, ELYTRA_TOKEN: api.token };
+  const words = ["run", fileURLToPath(exampleUrl(name)), "--", ...args];
+  const child = spawn(elytra(), words, { env, stdio: ["pipe", "pipe", "pipe"] });
+  const [out, said]: [Buffer[], Buffer[]] = [[], []];
+  child.stdout.on("data", (part: Buffer) => out.push(part));
+  child.stderr.on("data", (part: Buffer) => said.push(part));
+  child.stdin.end(stdin);
+  const [code] = (await once(child, "close")) as [number];
+  expect(code, Buffer.concat(said).toString()).toBe(0);
+  return Buffer.concat(out);
+}
+
+async function tabsAccepted(): Promise<number> {
+  const tabs = (await api.workers()).filter(({ kind }) => kind === "tab");
+  return tabs.reduce((sum, { accepted }) => sum + accepted, 0);
+}
+
+const lines = (count: number, line: (n: number) => string) => Array.from({ length: count }, (_, n) => `${line(n)}\n`).join("");
+
+const JOBS: [string, string[], string][] = [
+  ["words", ["-l"], lines(100_000, (n) => `${"word ".repeat(n % 7)}${n}`)],
+  ["factors", [], lines(20_000, (n) => `${1_000_000_007 + n}`)],
+];
+
+for (const [name, args, stdin] of JOBS) {
+  test(`${name}: a tab and a native worker write what another WASI writes`, async ({ browser }) => {
+    const page = await lendTab(browser, server.origin);
+    const before = await tabsAccepted();
+    const written = await run(name, args, stdin);
+    expect(written.equals(underNode(name, args, stdin))).toBe(true);
+    expect(await tabsAccepted(), "the tab took part").toBeGreaterThan(before);
+    await page.context().close();
+  });
+}
