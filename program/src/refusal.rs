@@ -9,7 +9,7 @@ pub struct Refusal {
     /// What is wrong.
     pub cause: Cause,
     /// Where, if it is in one place.
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
 }
 
 /// Where in the module.
@@ -76,11 +76,11 @@ pub enum Cause {
     #[error("the import '{module}'.'{name}' must be a function of type {wanted}: {advice}")]
     ImportType {
         /// The module it names.
-        module: String,
+        module: &'static str,
         /// The import's name.
         name: &'static str,
         /// The type it should have.
-        wanted: String,
+        wanted: Box<str>,
         /// What to do.
         advice: &'static str,
     },
@@ -192,10 +192,10 @@ impl Cause {
     pub(crate) fn at(self, offset: usize) -> Refusal {
         Refusal {
             cause: self,
-            place: Some(Place {
+            place: Some(Box::new(Place {
                 offset,
                 function: None,
-            }),
+            })),
         }
     }
 }
@@ -211,11 +211,8 @@ impl Refusal {
 
     /// The same, with the function's name looked up in the module's name section.
     pub(crate) fn named_from(mut self, module: &[u8]) -> Self {
-        if let Some(Place {
-            function: Some(function),
-            ..
-        }) = &mut self.place
-        {
+        let function = self.place.as_mut().and_then(|place| place.function.as_mut());
+        if let Some(function) = function {
             function.name = function_name(module, function.index);
         }
         self

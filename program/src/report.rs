@@ -21,17 +21,38 @@ pub(crate) fn report(shape: &Shape, additions: &Additions) -> ModuleReport {
         memory_bytes_min,
         memory_bytes_max: declared.map_or(MEMORY_BYTES_MAX, |declared| declared.min(MEMORY_BYTES_MAX)),
         features: features(shape),
-        notes: [memory(declared), nans(shape), depth(shape, additions), clock(shape), chance(shape)]
-            .into_iter()
-            .flatten()
-            .collect(),
+        notes: [
+            memory(declared),
+            nans(shape),
+            depth(shape, additions),
+            clock(shape),
+            chance(shape),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     }
 }
 
 fn features(shape: &Shape) -> Vec<String> {
-    let used = |name: &str| shape.functions.iter().any(|function| function.features.contains(&name));
-    let mut names: Vec<_> = FEATURES.iter().filter(|(name, _)| used(name)).map(|(_, name)| (*name).to_owned()).collect();
-    if shape.signatures.types.iter().flatten().any(|ty| ty.results().len() > 1) {
+    let used = |name: &str| {
+        shape
+            .functions
+            .iter()
+            .any(|function| function.features.contains(&name))
+    };
+    let mut names: Vec<_> = FEATURES
+        .iter()
+        .filter(|(name, _)| used(name))
+        .map(|(_, name)| (*name).to_owned())
+        .collect();
+    if shape
+        .signatures
+        .types
+        .iter()
+        .flatten()
+        .any(|ty| ty.results().len() > 1)
+    {
         names.push("multiple results".into());
     }
     names
@@ -51,9 +72,15 @@ fn memory(declared: Option<u64>) -> Option<String> {
 
 fn nans(shape: &Shape) -> Option<String> {
     let places: u32 = shape.functions.iter().map(|function| function.repairs).sum();
-    let functions = shape.functions.iter().filter(|function| function.repairs > 0).count();
+    let functions = shape
+        .functions
+        .iter()
+        .filter(|function| function.repairs > 0)
+        .count();
     (places > 0).then(|| {
-        format!("NaNs whose bits could be seen are made canonical at {places} places in {functions} functions")
+        format!(
+            "NaNs whose bits could be seen are made canonical at {places} places in {functions} functions"
+        )
     })
 }
 
@@ -74,7 +101,8 @@ fn clock(shape: &Shape) -> Option<String> {
 }
 
 fn chance(shape: &Shape) -> Option<String> {
-    imports(shape, &["random_get"]).then(|| "It asks for random numbers: they follow from `seed` and repeat".into())
+    imports(shape, &["random_get"])
+        .then(|| "It asks for random numbers: they follow from `seed` and repeat".into())
 }
 
 fn imports(shape: &Shape, names: &[&str]) -> bool {

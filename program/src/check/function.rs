@@ -58,7 +58,7 @@ pub(super) fn check(
         advice,
         start,
     )?;
-    facts.weigh(ty, &own, operands_max);
+    facts.weigh(ty, &own, operands_max, flow.has_floats());
     let locals = u32::try_from(ty.params().len() + own.len()).unwrap_or(u32::MAX);
     let (mut edits, scratch) = flow.finish(locals);
     let repairs = u32::try_from(edits.len()).unwrap_or(u32::MAX);

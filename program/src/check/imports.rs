@@ -77,9 +77,9 @@ pub(crate) fn check(
     offset: usize,
     import: &Import<'_>,
 ) -> Result<(Side, u32), Refusal> {
-    let (side, table) = match import.module {
-        IMPORT_MODULE => (Side::Kernel, &KERNEL[..]),
-        WASI_MODULE => (Side::Wasi, &WASI[..]),
+    let (module, side, table) = match import.module {
+        IMPORT_MODULE => (IMPORT_MODULE, Side::Kernel, &KERNEL[..]),
+        WASI_MODULE => (WASI_MODULE, Side::Wasi, &WASI[..]),
         _ => return Err(unknown(import).at(offset)),
     };
     let known = table.iter().find(|(name, ..)| import.name == *name);
@@ -94,9 +94,9 @@ pub(crate) fn check(
     match ty {
         Some((ty, found)) if is(found.params(), parameters) && is(found.results(), results) => Ok((side, ty)),
         _ => Err(Cause::ImportType {
-            module: shown(import.module),
+            module,
             name,
-            wanted: format!("({}) -> ({})", words(parameters), words(results)),
+            wanted: format!("({}) -> ({})", words(parameters), words(results)).into(),
             advice: match side {
                 Side::Kernel => "build against the current kernel SDK",
                 Side::Wasi => "build with a toolchain for WASI preview 1 (wasm32-wasip1)",

@@ -5,10 +5,11 @@
 //! weight at its beginning and gives it back at every way out. Where too little is left it calls
 //! [`EXCEEDED`], which traps; the name stands on top of the backtrace.
 //!
-//! A weight is what the frame takes at most in the engine that takes most: V8's baseline compiler gives
+//! A weight is what the frame takes at most in the engine that takes most. V8's baseline compiler gives
 //! every local and every value on the operand stack a place of its own (measured in Chromium 156:
-//! 48 bytes and 8 for each). [`STACK_BYTES_MAX`] fits into what a worker in Chromium gives
-//! (508 KB, measured) and leaves room for the host functions under it; the native sandbox gives more.
+//! 48 bytes and 8 for each integer); Wasmtime keeps fewer, but floats in 16 bytes. [`STACK_BYTES_MAX`]
+//! fits into what a worker in Chromium gives (508 KB, measured) and leaves room for the host functions
+//! under it; the native sandbox gives as much.
 //!
 //! Only functions that can call themselves, directly or through others, are counted. A call through the table may
 //! reach every function of that type that is in a table. The others are in no cycle, so the longest way
@@ -32,8 +33,9 @@ pub const UNCOUNTED_BYTES_MAX: u32 = 32 << 10;
 
 /// What every frame takes besides its values.
 const FRAME_BYTES: u32 = 64;
-const VALUE_BYTES: u32 = 8;
-const VECTOR_BYTES: u32 = 16;
+const INTEGER_BYTES: u32 = 8;
+/// Cranelift saves a whole vector register for every float.
+const FLOAT_BYTES: u32 = 16;
 /// More parameters than these are put on the stack by the caller too.
 const PARAMETERS_IN_REGISTERS: usize = 4;
 
@@ -90,16 +92,21 @@ impl Facts {
         }
     }
 
-    /// What its frame takes at most.
-    pub(crate) fn weigh(&mut self, ty: &FuncType, own_locals: &[ValType], operands_max: u32) {
+    /// What its frame takes at most; `has_floats` if any value in it is a float or a vector.
+    pub(crate) fn weigh(
+        &mut self,
+        ty: &FuncType,
+        own_locals: &[ValType],
+        operands_max: u32,
+        has_floats: bool,
+    ) {
         for list in [&mut self.calls, &mut self.calls_types] {
             list.sort_unstable();
             list.dedup();
         }
         let values = ty.params().iter().chain(own_locals);
-        let named: u32 = values.clone().map(|ty| bytes(*ty)).sum();
-        let vectors = values.chain(ty.results()).any(|ty| *ty == ValType::V128);
-        let operand = if vectors { VECTOR_BYTES } else { VALUE_BYTES };
+        let named: u32 = values.map(|ty| bytes(*ty)).sum();
+        let operand = if has_floats { FLOAT_BYTES } else { INTEGER_BYTES };
         let passed = ty
             .params()
             .iter()
@@ -111,10 +118,9 @@ impl Facts {
 }
 
 fn bytes(ty: ValType) -> u32 {
-    if ty == ValType::V128 {
-        VECTOR_BYTES
-    } else {
-        VALUE_BYTES
+    match ty {
+        ValType::F32 | ValType::F64 | ValType::V128 => FLOAT_BYTES,
+        ValType::I32 | ValType::I64 | ValType::Ref(_) => INTEGER_BYTES,
     }
 }
 

@@ -350,6 +350,11 @@ impl<'m> Flow<'m> {
         }
     }
 
+    /// Whether any value is a float or a vector.
+    pub(crate) fn has_floats(&self) -> bool {
+        self.graph.has_values()
+    }
+
     /// The edits that make the function's NaNs canonical, and the types of the locals that they need behind
     /// `locals` others.
     pub(crate) fn finish(self, locals: u32) -> (Vec<Edit>, Vec<ValType>) {

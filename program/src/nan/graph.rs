@@ -17,12 +17,21 @@ impl Class {
     /// A sign was changed on the way, so the canonical NaN must have been there before.
     pub(super) const SIGNED: Self = Self(8);
 
+    /// Vectors that were made canonical as lanes of f32: to do so again changes nothing.
+    const CANONICAL_32: Self = Self(16);
+    /// The same as lanes of f64.
+    const CANONICAL_64: Self = Self(32);
+
     pub(super) fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
     fn open(self) -> Self {
         Self(self.0 & (Self::OPEN_32.0 | Self::OPEN_64.0))
+    }
+
+    fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 }
 
@@ -46,6 +55,14 @@ impl Width {
         match self {
             Self::W32 => Class::OPEN_32,
             Self::W64 => Class::OPEN_64,
+        }
+    }
+
+    /// What is left when that was made canonical.
+    fn canonical(self) -> Class {
+        match self {
+            Self::W32 => Class::CANONICAL_32,
+            Self::W64 => Class::CANONICAL_64,
         }
     }
 
@@ -132,6 +149,11 @@ impl Graph {
         u32::try_from(self.nodes.len() - 1).unwrap_or(NO_FLOAT)
     }
 
+    /// Whether there is any value that holds floats.
+    pub(super) fn has_values(&self) -> bool {
+        self.nodes.len() > 1
+    }
+
     pub(super) fn kind(&self, node: NodeId) -> Kind {
         self.nodes[node as usize].kind
     }
@@ -175,13 +197,11 @@ impl Graph {
             .zip(&at_source)
             .filter(|(_, at_source)| **at_source)
         {
-            repairs.extend(node.repair(node.own));
+            let repair = node.repair(node.own);
             // A canonical f64 is no canonical pair of f32.
-            node.own = if node.kind == Kind::V128 {
-                Class::EXACT
-            } else {
-                Class::NUMBER
-            };
+            let left = repair.filter(|repair| repair.kind == Kind::V128);
+            node.own = left.map_or(Class::NUMBER, |repair| repair.width.canonical());
+            repairs.extend(repair);
         }
         let classes = self.classes();
         for (node, class) in self.nodes.iter().zip(&classes).skip(1) {
@@ -250,11 +270,12 @@ fn ids(marked: impl Iterator<Item = bool>) -> Vec<NodeId> {
 
 impl Edge {
     fn carries(self, class: Class) -> Class {
-        match self.lanes {
-            Some(width) if class.has(width.other().open()) => {
-                Class(class.0 & !width.other().open().0) | Class::EXACT
-            }
-            _ => class,
+        let Some(width) = self.lanes else { return class };
+        let other = width.other().open() | width.other().canonical();
+        if class.has(other) {
+            class.without(other) | Class::EXACT
+        } else {
+            class
         }
     }
 }
@@ -267,11 +288,8 @@ impl Node {
 
     /// How the value is made canonical where it is pushed, if all that flows in may be.
     fn repair(&self, class: Class) -> Option<Repair> {
-        let width = match class {
-            Class::OPEN_32 => Width::W32,
-            Class::OPEN_64 => Width::W64,
-            _ => return None,
-        };
+        let is = |width: Width| class.without(width.canonical()) == width.open();
+        let width = [Width::W32, Width::W64].into_iter().find(|width| is(*width))?;
         Some(Repair {
             at: self.pushed_at?,
             kind: self.kind,

@@ -1,0 +1,209 @@
+//! What admission promises, tried on generated modules: the output validates; it computes what the original
+//! computes where every NaN that arithmetic makes is canonical; Wasmtime's two levels and V8's two compilers
+//! see the same bytes; admitting twice changes nothing.
+//!
+//! `ELYTRA_MODULES=5000 cargo test -p program --test properties` tries that many.
+mod cases;
+mod generate;
+mod native;
+mod torture;
+
+use native::{Seen, Settings, engine};
+use program::admit;
+use std::path::Path;
+use std::process::Command;
+use wasmtime::{Engine, OptLevel};
+
+/// Modules that are tried when nobody asks for more.
+const MODULES: u64 = 100;
+
+const PLAIN: Settings = Settings {
+    level: OptLevel::Speed,
+    canonical: false,
+};
+const BASELINE: Settings = Settings {
+    level: OptLevel::None,
+    canonical: false,
+};
+const DETERMINISTIC: Settings = Settings {
+    level: OptLevel::Speed,
+    canonical: true,
+};
+
+/// What a worker in Chromium has, in KB; Node's main thread has twice as much.
+const STACK: &str = "--stack-size=480";
+
+struct Engines {
+    plain: Engine,
+    baseline: Engine,
+    deterministic: Engine,
+}
+
+impl Engines {
+    fn new() -> Self {
+        Self {
+            plain: engine(PLAIN),
+            baseline: engine(BASELINE),
+            deterministic: engine(DETERMINISTIC),
+        }
+    }
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    let asked = std::env::var("ELYTRA_MODULES")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    0..asked.unwrap_or(MODULES)
+}
+
+/// Ends before the stack is used up, or at the count: the original has no count to compare with.
+fn was_cut(seen: &Seen) -> bool {
+    let cut = ["StackOverflow", program::EXCEEDED];
+    seen.trap
+        .as_ref()
+        .is_some_and(|trap| cut.iter().any(|name| trap.contains(name)))
+}
+
+/// Checks one module; returns what its entries show, for other engines to compare with.
+fn check(engines: &Engines, name: &str, original: Vec<u8>) -> Vec<Seen> {
+    let admitted = admit(original.clone())
+        .unwrap_or_else(|refusal| panic!("{name}: {refusal}"))
+        .bytes;
+    wasmparser::Validator::new_with_features(program::limits::FEATURES)
+        .validate_all(&admitted)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert!(
+        admit(admitted.clone()).unwrap().bytes == admitted,
+        "{name}: admitted twice"
+    );
+    let seen = native::run(&engines.plain, &admitted);
+    assert_eq!(
+        native::run(&engines.baseline, &admitted),
+        seen,
+        "{name}: Wasmtime's levels"
+    );
+    for (before, after) in native::run(&engines.deterministic, &original).iter().zip(&seen) {
+        if !was_cut(before) && !was_cut(after) {
+            assert_eq!(before, after, "{name}: the original");
+        }
+    }
+    seen
+}
+
+/// Runs the modules of a folder in V8 and expects it to see the same.
+fn check_in_v8(folder: &Path, expected: &str) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/properties/node.mjs");
+    for flags in [
+        &["--liftoff", "--no-wasm-tier-up", STACK][..],
+        &["--no-liftoff", STACK],
+    ] {
+        let run = Command::new("node").args(flags).arg(script).arg(folder).output();
+        let run = run.expect("node is installed");
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        let found = String::from_utf8_lossy(&run.stdout);
+        for (found, expected) in found.lines().zip(expected.lines()) {
+            assert_eq!(
+                found,
+                expected,
+                "V8 {flags:?} against Wasmtime; the modules are in {}",
+                folder.display()
+            );
+        }
+        assert_eq!(found.lines().count(), expected.lines().count(), "{flags:?}");
+    }
+}
+
+fn line(file: &str, seen: &Seen) -> String {
+    let ended = if seen.trap.is_some() {
+        "trapped"
+    } else {
+        "finished"
+    };
+    format!("{file} {} {ended} {}\n", seen.entry, seen.memory)
+}
+
+/// Tries the modules of all seeds in every engine; tells how many there were and how many show other
+/// bits when they are not admitted.
+fn try_all(make: fn(u64) -> Option<Vec<u8>>) -> (u64, u64) {
+    let engines = Engines::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut expected = String::new();
+    let (mut tried, mut differ) = (0, 0);
+    for seed in seeds() {
+        let Some(module) = make(seed) else { continue };
+        tried += 1;
+        let file = format!("{seed:08}.wasm");
+        std::fs::write(folder.path().join(&file), admit(module.clone()).unwrap().bytes).unwrap();
+        let as_it_was = native::run(&engines.plain, &module);
+        let seen = check(&engines, &file, module);
+        differ += u64::from(as_it_was != seen);
+        seen.iter().for_each(|seen| expected.push_str(&line(&file, seen)));
+    }
+    check_in_v8(folder.path(), &expected);
+    println!("{tried} modules, {differ} show other bits when they are not admitted");
+    (tried, differ)
+}
+
+#[test]
+fn modules_of_any_kind_compute_the_same_everywhere() {
+    let (tried, _) = try_all(generate::module);
+    assert!(tried * 3 > seeds().end, "many seeds make a module");
+}
+
+#[test]
+fn modules_full_of_floats_compute_the_same_everywhere() {
+    let (tried, differ) = try_all(|seed| Some(torture::module(seed)));
+    // The broken twin: most of them would not.
+    assert!(differ * 2 > tried, "{differ} of {tried}");
+}
+
+/// Checks modules made by hand in every engine.
+fn check_all(modules: &[(&str, Vec<u8>)]) -> Vec<Vec<Seen>> {
+    let engines = Engines::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut expected = String::new();
+    let mut all = Vec::new();
+    for (name, module) in modules {
+        let file = format!("{name}.wasm");
+        std::fs::write(folder.path().join(&file), admit(module.clone()).unwrap().bytes).unwrap();
+        let seen = check(&engines, name, module.clone());
+        seen.iter().for_each(|seen| expected.push_str(&line(&file, seen)));
+        all.push(seen);
+    }
+    check_in_v8(folder.path(), &expected);
+    all
+}
+
+#[test]
+fn nans_look_the_same_wherever_they_come_to_light() {
+    let all = check_all(&[("nans", cases::nans())]);
+    assert!(all[0].iter().all(|seen| seen.trap.is_none()), "{all:?}");
+}
+
+/// The broken twin of the test above: it can tell.
+#[test]
+fn without_admission_a_payload_is_seen() {
+    let engines = Engines::new();
+    let module = cases::payload();
+    let deterministic = native::run(&engines.deterministic, &module);
+    assert_ne!(native::run(&engines.plain, &module), deterministic);
+    assert_eq!(
+        native::run(&engines.plain, &admit(module).unwrap().bytes),
+        deterministic
+    );
+}
+
+#[test]
+fn recursion_without_end_traps_at_the_same_call_everywhere() {
+    let all = check_all(&[("recursions", cases::recursions())]);
+    for seen in &all[0] {
+        let trap = seen.trap.as_deref().unwrap_or("none");
+        assert!(trap.contains(program::EXCEEDED), "{}: {trap}", seen.entry);
+    }
+}
+
+#[test]
+fn what_a_call_takes_of_the_stack_it_gives_back() {
+    let all = check_all(&[("returning", cases::returning())]);
+    assert!(all[0].iter().all(|seen| seen.trap.is_none()), "{all:?}");
+}
