@@ -125,7 +125,10 @@ const WORDS: Record<Cause, string> = {
 
 function describe({ index, endIndex, cause }: TaskFailure, message: string): string {
   const which = endIndex > index + 1 ? `item ${index} (of a shard up to item ${endIndex - 1})` : `item ${index}`;
-  return `${which} ${WORDS[cause]}${message ? `: ${message}` : "."}${ADVICE[cause]}`;
+  const [first = "", ...more] = message.split("\n");
+  const said = first ? `: ${first}` : "";
+  const advice = ADVICE[cause] && `${/[.!?]$/.test(said) ? "" : "."}${ADVICE[cause]}`;
+  return [`${which} ${WORDS[cause]}${said}${advice}`, ...more].join("\n");
 }
 
 /** A line of the author's file as the server shows it: `  30 |   throw …`, and below it the place. */

@@ -257,8 +257,15 @@ export class Job<O = unknown> extends Sequence<O> {
     if (this.#stop.signal.aborted && this.#stop.signal.reason !== undefined) return this.#stop.signal.reason;
     const job = await this.#http.json<Standing>(`jobs/${id}`);
     const { groups } = await this.#http.json<ErrorGroups>(`jobs/${id}/errors`);
-    const why = job.reason ?? groups[0]?.detail ?? `see \`elytra job show ${id}\``;
     const { ready } = await this.#running;
+    const [worst] = groups;
+    // The results of a reduction do not say which item failed; the errors of its map do.
+    const told = worst && !job.reason?.startsWith("stage ") ? itemOfDetail(worst.detail) : undefined;
+    if (job.state === "failed" && worst && told?.item !== undefined) {
+      const detail = ready?.mapped(told.detail) ?? told.detail;
+      return new TaskError({ job: id, index: told.item, endIndex: told.item + 1, cause: worst.cause, detail });
+    }
+    const why = job.reason ?? worst?.detail ?? `see \`elytra job show ${id}\``;
     return new JobError(id, isOver(state) ? state : job.state, `job ${id} ${state}: ${ready?.mapped(why) ?? why}`);
   }
 }

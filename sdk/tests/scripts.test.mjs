@@ -6,7 +6,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { Elytra, range, TaskError, task } from "elytra";
+import binaryen from "binaryen";
+import { Elytra, range, TaskError, task, wasm } from "elytra";
 import { ROOT, startServer } from "./house.mjs";
 import { install, place } from "./installed.mjs";
 
@@ -82,7 +83,45 @@ test("reduce and mapReduce join on the workers, with the same bits whatever the 
   assert.deepEqual([sums[1], sums[2]], [sums[0], sums[0]]);
   assert.equal(await elytra.reduce([], (a, b) => a + b, { empty: 0 }), 0);
   await assert.rejects(elytra.reduce([], (a, b) => a + b), /\{ empty \}/);
+  await assert.rejects(elytra.mapReduce(range(100), fails, add, { retries: 0 }), (error) => error instanceof TaskError && error.index === 2);
   await assert.rejects(elytra.reduce(range(100), (a, b) => { if (b === 77) throw new Error("no sums here"); return a + b; }, { retries: 0 }), /no sums here/);
+});
+
+/** Standard input to standard output, and the number of arguments behind it. */
+const ECHO = `(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2 2)
+  (func (export "_start")
+    (loop $again
+      (i32.store (i32.const 0) (i32.const 64))
+      (i32.store (i32.const 4) (i32.const 4096))
+      (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (i32.store (i32.const 4) (i32.load (i32.const 8)))
+      (if (i32.load (i32.const 8)) (then
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 12)))
+        (br $again))))))`;
+
+test("a WASI command from bytes or a file: standard input to standard output", async () => {
+  const bytes = binaryen.parseText(ECHO).emitBinary();
+  const text = (output) => new TextDecoder().decode(output);
+  const lines = await elytra.lines("one\ntwo\n\nfour\n");
+  assert.deepEqual((await elytra.map(lines, wasm(bytes, { args: ["-x"] }))).map(text), ["one\n", "two\n", "\n", "four\n"]);
+  const file = join(user.folder, "echo.wasm");
+  writeFileSync(file, bytes);
+  assert.deepEqual((await elytra.map(["a", "b"], wasm(pathToFileURL(file), { each: true }))).map(text), ["a\n", "b\n"]);
+});
+
+test("lines are uploaded as a stream and are items of as many jobs as wanted", async () => {
+  const pieces = new ReadableStream({
+    start(to) {
+      for (let at = 0; at < 1_000; at++) to.enqueue(new TextEncoder().encode(`line ${at}\nand`));
+      to.close();
+    },
+  });
+  const lines = await elytra.lines(pieces);
+  assert.equal(await elytra.mapReduce(lines, (line) => line.length, add), 1_000 * "andline ".length + 2_890);
+  assert.deepEqual((await elytra.map(lines, (line) => line)).slice(0, 2), ["line 0", "andline 1"]);
 });
 
 test("a module that cannot be bundled says where and why", async () => {

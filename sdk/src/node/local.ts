@@ -26,11 +26,9 @@ export async function start(options: LocalOptions): Promise<LocalServer> {
   const slots = options.slots === undefined ? [] : ["--slots", String(options.slots)];
   const args = ["dev", "--listen", "127.0.0.1:0", "--data-dir", folder, ...slots];
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env: environment() });
-  // When this program ends without close(), the server must not outlive it.
-  const kill = () => void child.kill("SIGTERM");
-  process.once("exit", kill);
+  const release = tie(child);
   const stop = async () => {
-    process.removeListener("exit", kill);
+    release();
     await end(child);
     if (!options.dataDir) await rm(folder, { recursive: true, force: true });
   };
@@ -43,6 +41,25 @@ export async function start(options: LocalOptions): Promise<LocalServer> {
     await stop();
     throw error;
   }
+}
+
+/** When this program ends without close(), by itself or by a signal, the server must not outlive it. */
+function tie(child: ChildProcess): () => void {
+  const kill = () => void child.kill("SIGTERM");
+  const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+  const told = (signal: NodeJS.Signals) => {
+    kill();
+    release();
+    // Whoever else listens decides; otherwise the signal does what it would have done.
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  };
+  const release = () => {
+    process.removeListener("exit", kill);
+    for (const signal of signals) process.removeListener(signal, told);
+  };
+  process.once("exit", kill);
+  for (const signal of signals) process.on(signal, told);
+  return release;
 }
 
 /** Settings of another server must not reach this one. */
