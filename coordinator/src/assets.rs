@@ -21,11 +21,12 @@ const PACKED: &str = ".gz";
 /// The standard kernels, as built by `cargo xtask build-web`.
 const RUST_CORE: &str = "kernels/rust_core.wasm";
 /// Addresses that the dashboard makes a page of.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "",
     "contribute",
     "overview",
     "jobs",
+    "programs",
     "workers",
     "submit",
     "settings",

@@ -6,6 +6,7 @@
 
 mod bindgen;
 mod command;
+mod compress;
 mod counts;
 mod house;
 mod setup;

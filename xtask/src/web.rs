@@ -2,6 +2,7 @@
 
 use crate::bindgen::{self, Binding, Names};
 use crate::command;
+use crate::compress;
 use crate::house::House;
 use crate::toolchain::{TARGET, Toolchain};
 use anyhow::{Context as _, Result};
@@ -43,7 +44,7 @@ pub(crate) fn build(house: &House, parts: &[Part]) -> Result<()> {
             Part::All => {}
         }
     }
-    Ok(())
+    compress::folder(&house.web())
 }
 
 fn kernels(house: &House, toolchain: Toolchain) -> Result<()> {
