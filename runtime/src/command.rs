@@ -135,12 +135,22 @@ impl Totals {
         }
     }
 
+    /// The log is the end of what all of them wrote: the last words are the ones that explain.
     fn note(&mut self, stderr: &[u8]) {
-        let room = self.log_bytes_max.saturating_sub(self.log.len());
-        self.log.extend_from_slice(&stderr[..stderr.len().min(room)]);
+        self.log.extend_from_slice(stderr);
+        // Not at every process: a shard can have a million.
+        if self.log.len() > 2 * self.log_bytes_max {
+            self.cut_log();
+        }
     }
 
-    fn report(self, outcome: RunOutcome) -> RunReport {
+    fn cut_log(&mut self) {
+        let over = self.log.len().saturating_sub(self.log_bytes_max);
+        self.log.drain(..over);
+    }
+
+    fn report(mut self, outcome: RunOutcome) -> RunReport {
+        self.cut_log();
         RunReport {
             outcome,
             cpu_us: self.meter.cpu_us(),

@@ -163,9 +163,13 @@ impl State {
         }
     }
 
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.is_stopped()
+    }
+
     /// Whether it was stopped or took too long.
     pub(crate) fn must_end(&self) -> Option<Ended> {
-        if self.stop.is_stopped() {
+        if self.is_stopped() {
             return Some(Ended::Stopped);
         }
         let over_cpu = self.meter.cpu_us() > self.limits.time_ms.saturating_mul(1_000);

@@ -2,8 +2,8 @@
 //!
 //! A [`Runtime`] is made once in a process. [`Runtime::prepare`] turns an admitted program's bytes
 //! into a [`Prepared`], out of memory, out of the cache on disk, or by compiling. [`Prepared::run`]
-//! runs one shard on a fresh instance on the calling thread and tells in its [`RunReport`] how it
-//! ended and what it took. Everything blocks; nothing here knows the network or the scheduler.
+//! runs one shard on a fresh instance on the calling thread (a WASI command's on one for every
+//! process) and tells in its [`RunReport`] how it ended and what it took. Everything blocks; nothing here knows the network or the scheduler.
 
 mod cache;
 mod clock;

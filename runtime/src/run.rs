@@ -3,7 +3,7 @@ use crate::Shared;
 use crate::clock::Meter;
 use crate::command;
 use crate::config::{Limits, StopHandle};
-use crate::host::State;
+use crate::host::{Ended, State};
 use crate::report::{RunOutcome, RunReport};
 use bytes::Bytes;
 use std::fmt::Write as _;
@@ -49,12 +49,11 @@ impl Prepared {
     /// One instance from its making to its end.
     pub(crate) fn execute(&self, state: State, entry: &str) -> (State, wasmtime::Result<()>) {
         let mut store = Store::new(&self.shared.engine, state);
-        let result = match store.data().must_end() {
-            Some(why) => {
-                store.data_mut().ended = Some(why);
-                Ok(())
-            }
-            None => self.call(&mut store, entry),
+        let result = if store.data().is_stopped() {
+            store.data_mut().ended = Some(Ended::Stopped);
+            Ok(())
+        } else {
+            self.call(&mut store, entry)
         };
         (store.into_data(), result)
     }

@@ -231,6 +231,17 @@ fn go_runs_where_it_is_installed() {
     assert!(failed(&report).1.contains(message), "{report:?}");
 }
 
+#[test]
+fn the_log_is_the_end_of_what_all_processes_wrote() {
+    let items: Vec<String> = (0..400).map(|n| n.to_string()).collect();
+    let limits = Limits {
+        log_bytes: 20,
+        ..LIMITS
+    };
+    let report = run(&example("show"), text(r#"{"each":true}"#, &items), &limits);
+    assert_eq!(String::from_utf8(report.log).unwrap(), "n\nshown\nshown\nshown\n");
+}
+
 /// A command of a few instructions.
 fn command(body: &str) -> Prepared {
     let text = format!(
