@@ -128,6 +128,10 @@ fn the_examples_run() {
     );
     let price: f64 = example("option.sh", &["100", "10"]).trim().parse().unwrap();
     assert!((price - 10.45).abs() < 0.1, "{price}");
+    let text = "one two three\n".repeat(300_000);
+    std::fs::write(dev.path().join("text"), &text).unwrap();
+    let counted = example("word-count.sh", &["text"]);
+    assert_eq!(counted, format!("300000 900000 {}\n", text.len()));
     example("picture.sh", &["set.png"]);
     assert!(dev.path().join("set.png").exists());
 }
