@@ -131,6 +131,7 @@ fn failed(words: &[u8]) -> RunOutcome {
 
 pub(crate) fn trapped(error: &wasmtime::Error) -> RunOutcome {
     let message = match error.downcast_ref::<Trap>() {
+        Some(_) if too_deep(error) => "recursion without end, or deeper than the stack allows".to_owned(),
         Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
         None => error.root_cause().to_string(),
     };
@@ -139,6 +140,13 @@ pub(crate) fn trapped(error: &wasmtime::Error) -> RunOutcome {
         .map(backtrace)
         .unwrap_or_default();
     RunOutcome::Trapped { message, backtrace }
+}
+
+/// Whether the trap is that of the function that admission has called when the stack is used up.
+fn too_deep(error: &wasmtime::Error) -> bool {
+    let trace = error.downcast_ref::<WasmBacktrace>();
+    let top = trace.and_then(|trace| trace.frames().first());
+    top.and_then(|frame| frame.func_name()) == Some(kernel_abi::DEPTH_EXCEEDED)
 }
 
 fn backtrace(trace: &WasmBacktrace) -> String {

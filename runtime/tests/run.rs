@@ -111,7 +111,7 @@ fn what_reaches_out_of_its_bounds_traps_with_the_numbers() {
 #[test]
 fn recursion_without_end_traps() {
     let (message, _) = trapped(r#"(func $run (export "run") (call $run))"#);
-    assert_eq!(message, "call stack exhausted");
+    assert_eq!(message, "recursion without end, or deeper than the stack allows");
 }
 
 #[test]

@@ -48,6 +48,10 @@ pub const DESCRIPTION_SECTION: &str = "elytra.description";
 /// Begins the last log line before the trap of an item that failed: `FAILURE_PREFIX index: cause`.
 pub const FAILURE_PREFIX: &str = "elytra-item-failed ";
 
+/// The name of the function that admission adds to programs that call themselves: it traps where calls are
+/// nested deeper than the stack allows, so it stands on top of the backtrace then.
+pub const DEPTH_EXCEEDED: &str = "elytra: call depth exceeded";
+
 /// The items of one shard, as they travel into the sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Items<'a> {

@@ -24,8 +24,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use wasmparser::{FuncType, Operator, ValType};
 
-/// The name of the function that is called when the stack is used up.
-pub const EXCEEDED: &str = "elytra: call depth exceeded";
+pub use kernel_abi::DEPTH_EXCEEDED as EXCEEDED;
 /// What all counted frames together may weigh.
 pub const STACK_BYTES_MAX: u32 = 400 << 10;
 /// What the frames of functions outside every cycle may weigh at most, one upon the other.
