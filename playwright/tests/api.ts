@@ -46,6 +46,17 @@ export class Api {
     return this.#ask("POST", "jobs", spec) as Promise<Job>;
   }
 
+  /** Uploads a program under its file's name; its hash. */
+  async push(file: string, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+    const path = `programs?file=${encodeURIComponent(file)}`;
+    return (JSON.parse(await this.#text(path, "POST", bytes)) as { hash: string }).hash;
+  }
+
+  /** Uploads a blob; its hash. */
+  async put(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+    return (JSON.parse(await this.#text("blobs", "POST", bytes)) as { hash: string }).hash;
+  }
+
   job(id: string): Promise<Job> {
     return this.#ask("GET", `jobs/${id}`) as Promise<Job>;
   }
@@ -95,7 +106,7 @@ export class Api {
     return JSON.parse(await this.#text(path, method, body && JSON.stringify(body))) as unknown;
   }
 
-  async #text(path: string, method = "GET", body?: string): Promise<string> {
+  async #text(path: string, method = "GET", body?: BodyInit): Promise<string> {
     const headers = { authorization: `Bearer ${this.token}`, "content-type": "application/json" };
     const answer = await fetch(`${this.server.origin}/api/v1/${path}`, { method, headers, ...(body ? { body } : {}) });
     const text = await answer.text();
