@@ -3,6 +3,7 @@
 //! A coordinator runs as a child process and is driven by simulated workers that answer without
 //! computing; the skeleton of the design runs before and after it on the same machine. Every row is a
 //! ratio or an absolute figure of section 15 of the design, with what passes and what is the goal.
+mod cold;
 mod dispatch;
 mod kernels;
 mod load;
@@ -10,6 +11,7 @@ mod process;
 mod redis_server;
 mod skeleton;
 mod table;
+mod v8;
 
 use anyhow::Result;
 use clap::Parser;
@@ -18,6 +20,7 @@ use load::Simulated;
 use process::Setup;
 use skeleton::Skeleton;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use table::Table;
 
 #[global_allocator]
@@ -27,7 +30,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Debug, Parser)]
 #[command(about = "Measures dispatch, memory and kernels against the skeleton and native code")]
 struct Options {
-    /// Only these rows: dispatch, single, memory, growth, redis, kernels.
+    /// Only these rows: dispatch, single, memory, cold, growth, redis, kernels.
     #[arg(value_delimiter = ',')]
     only: Vec<String>,
     /// Shards of a dispatch run.
@@ -49,7 +52,11 @@ const NORMAL: Setup = Setup {
     redis_url: None,
 };
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
+    // Programs are compiled in a child of this executable, as a worker does it.
+    if let Some(code) = runtime::compile_child() {
+        return Ok(code);
+    }
     let options = Options::parse();
     // One thread for the load, as the skeleton's load has.
     let tokio = tokio::runtime::Builder::new_current_thread()
@@ -63,18 +70,10 @@ fn main() -> Result<()> {
     };
     tokio.block_on(measure(&options, skeleton.as_ref(), &mut table))?;
     if options.wants("kernels") {
-        for (name, native_s, sandbox_s) in kernels::compare(&options.kernels)? {
-            table.at_most(
-                &format!("{name} in Wasmtime against native"),
-                sandbox_s / native_s,
-                "x",
-                1.3,
-                1.1,
-            );
-        }
+        kernels::rows(&options.kernels, &mut table)?;
     }
     table.print();
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn measure(options: &Options, skeleton: Option<&Skeleton>, table: &mut Table) -> Result<()> {
@@ -92,6 +91,9 @@ async fn measure(options: &Options, skeleton: Option<&Skeleton>, table: &mut Tab
         table.at_most("memory of an idle connected worker", kib, "KiB", 16.0, 10.0);
         let bytes = dispatch::memory_per_pending_shard(&NORMAL, 5_000_000).await?;
         table.at_most("memory of a pending shard", bytes, "B", 64.0, 16.0);
+    }
+    if options.wants("cold") {
+        cold::rows(&options.kernels, &NORMAL, table).await?;
     }
     if options.wants("growth") {
         growth_rows(table).await?;

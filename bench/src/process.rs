@@ -1,7 +1,7 @@
 //! The coordinator as a child process: its own CPU time and memory can be read, the load's are not counted.
 use anyhow::{Context, Result, bail};
 use coordinator::store::{SqliteOptions, SqliteStore};
-use protocol::api::{Job, Scope, TokenRequest};
+use protocol::api::{Job, Program, Scope, TokenRequest};
 use protocol::job::{Grain, InputSpec, JobSpec, JobState, RangeSpec};
 use std::net::TcpListener;
 use std::path::Path;
@@ -86,6 +86,17 @@ impl Coordinator {
 
     /// Submits a job over `items` numbers of the kernel that does nothing.
     pub(crate) async fn submit(&self, items: u64, grain: Grain) -> Result<Job> {
+        self.submit_to("rust-core", "null", items, grain).await
+    }
+
+    /// Submits a job over `items` numbers of an uploaded program.
+    pub(crate) async fn submit_to(
+        &self,
+        program: &str,
+        entry: &str,
+        items: u64,
+        grain: Grain,
+    ) -> Result<Job> {
         let range = RangeSpec {
             start: 0,
             end: i64::try_from(items)?,
@@ -93,7 +104,7 @@ impl Coordinator {
         };
         let spec = JobSpec {
             grain,
-            ..JobSpec::new("rust-core", "null", InputSpec::Range(range))
+            ..JobSpec::new(program, entry, InputSpec::Range(range))
         };
         let request = self
             .http
@@ -105,6 +116,34 @@ impl Coordinator {
             bail!("the job was refused: {}", response.text().await?);
         }
         Ok(response.json().await?)
+    }
+
+    /// Uploads a program and gives its hash.
+    pub(crate) async fn push(&self, module: Vec<u8>) -> Result<String> {
+        let request = self
+            .http
+            .post(self.url("/programs"))
+            .bearer_auth(&self.token)
+            .header("content-type", "application/wasm")
+            .body(module);
+        let response = request.send().await?;
+        if !response.status().is_success() {
+            bail!("the program was refused: {}", response.text().await?);
+        }
+        let program: Program = response.json().await?;
+        Ok(program.hash.to_string())
+    }
+
+    /// What lies at an address below the API's.
+    pub(crate) async fn get(&self, path: &str) -> Result<Vec<u8>> {
+        let request = self.http.get(self.url(path)).bearer_auth(&self.token);
+        let response = request.send().await?.error_for_status()?;
+        Ok(response.bytes().await?.to_vec())
+    }
+
+    /// Where workers find it.
+    pub(crate) fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Waits until a job is over and says when that was seen.

@@ -63,3 +63,27 @@ async fn pages_are_protected_or_their_absence_is_explained() {
     assert_eq!(nowhere.status(), StatusCode::NOT_FOUND);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_page_goes_compressed_to_those_who_accept_it_under_a_tag_of_its_own() {
+    let server = Server::start().await;
+    let ask = async |accepted: &str, known: &str| {
+        let request = server.bare(Method::GET, "/");
+        let request = request.header("accept-encoding", accepted);
+        request.header("if-none-match", known).send().await.unwrap()
+    };
+    let (plain, packed) = (ask("identity", "").await, ask("gzip", "").await);
+    if plain.status() == StatusCode::OK && packed.headers().contains_key("content-encoding") {
+        assert_eq!(packed.headers()["content-encoding"], "gzip");
+        assert_eq!(packed.headers()["content-type"], plain.headers()["content-type"]);
+        assert_eq!(packed.headers()["vary"], "accept-encoding");
+        let tag = packed.headers()["etag"].to_str().unwrap().to_owned();
+        assert_ne!(plain.headers()["etag"], tag);
+        assert_eq!(ask("gzip", &tag).await.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(ask("identity", &tag).await.status(), StatusCode::OK);
+        assert!(packed.bytes().await.unwrap().starts_with(&[0x1F, 0x8B]));
+    }
+    let alone = server.bare(Method::GET, "/index.html.gz").send().await.unwrap();
+    assert_eq!(alone.status(), StatusCode::NOT_FOUND);
+    server.stop().await;
+}
