@@ -169,6 +169,18 @@ test("a stack that overflows and pointers out of range are traps", async () => {
   await wild.page.close();
 });
 
+test("the trap of the function that counts depth says what it means", async () => {
+  const name = "elytra: call depth exceeded";
+  // Functions 0 to 3 are the imports.
+  const names = [1, name.length + 3, 1, 4, name.length, ...Buffer.from(name)];
+  const section = Buffer.from([0, names.length + 5, 4, ...Buffer.from("name"), ...names]).toString("latin1");
+  const { page, run } = await holding(program("(call $deep)", { functions: "(func $deep unreachable)" }) + section);
+  const failure = failureOf(await run({}));
+  assert.equal(failure.cause, "trapped");
+  assert.match(failure.detail, /^recursion without end, or deeper than the stack allows\n {2}elytra: call depth/);
+  await page.close();
+});
+
 test("a program that imports more than the ABI is refused", async () => {
   const module = wat('(module (import "env" "fetch" (func)) (memory (export "memory") 1 2) (func (export "run")))');
   const { page, answers } = await holding(module);

@@ -17,6 +17,9 @@ const FAILURE_PREFIX = "elytra-item-failed ";
 const DETAIL_CHARS_MAX = 3000;
 /** Frames of the backtrace that are kept. */
 const FRAMES_MAX = 16;
+/** The function that admission adds, which traps when calls are nested too deeply; see the kernel ABI. */
+const DEPTH_EXCEEDED = "elytra: call depth exceeded";
+const TOO_DEEP = "recursion without end, or deeper than the stack allows";
 /**
  * An engine does not say that a growth was refused: the program sees it and traps. A trap with this share of the
  * memory in use, or with the words of Rust's allocator in the log, is taken for it. A growing vector holds a third
@@ -46,7 +49,7 @@ export function explain(
 function outOfMemory(error: unknown, log: string, program: Program, memory: WebAssembly.Memory | null): boolean {
   if (log.includes(ALLOCATION_FAILED)) return true;
   if (log.includes(FAILURE_PREFIX) || !memory) return false;
-  const trapped = error instanceof WebAssembly.RuntimeError && /unreachable/.test(error.message);
+  const trapped = error instanceof WebAssembly.RuntimeError && /unreachable/.test(error.message) && !isTooDeep(error);
   return trapped && memory.buffer.byteLength >= program.memoryPagesMax * PAGE_BYTES * NEARLY_FULL;
 }
 
@@ -54,6 +57,12 @@ function memoryLine(program: Program, memory: WebAssembly.Memory | null): string
   const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(0);
   const limit = mib(program.memoryPagesMax * PAGE_BYTES);
   return `the memory limit of ${limit} MiB was reached (${mib(memory?.buffer.byteLength ?? 0)} MiB in use)`;
+}
+
+/** Whether the function on top of the stack is the one that says so. */
+function isTooDeep(error: unknown): boolean {
+  const top = error instanceof Error ? /^ *at .*$/m.exec(error.stack ?? "")?.[0] : undefined;
+  return top?.includes(DEPTH_EXCEEDED) ?? false;
 }
 
 /** The message and the frames inside the program, without the addresses of this tab. */
@@ -64,7 +73,7 @@ function trace(error: unknown, log: string): string {
     const frame = /at (?:(.+) \()?wasm:\/\/.*?:(wasm-function\[\d+\]):(0x[0-9a-f]+)/.exec(line);
     return frame ? [`  ${frame[1] ?? "?"} ${frame[2]} at ${frame[3]}`] : [];
   });
-  const lines = [message, ...frames.slice(0, FRAMES_MAX)];
+  const lines = [isTooDeep(error) ? TOO_DEEP : message, ...frames.slice(0, FRAMES_MAX)];
   if (log) lines.push("log:", log);
   return lines.join("\n");
 }
