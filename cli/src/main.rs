@@ -6,7 +6,7 @@
 //! | [`context`] | which server, which token |
 //! | [`client`] | the server's addresses, in the types of `protocol` |
 //! | [`run`] | a job from flags and standard input, its results as they come |
-//! | [`jobs`], [`programs`], [`replay`], [`blobs`], [`workers`], [`tokens`] | the other commands |
+//! | [`jobs`], [`programs`], [`program`], [`replay`], [`blobs`], [`workers`], [`tokens`] | the other commands |
 //! | [`progress`], [`output`], [`say`], [`failure`] | what people and programs read |
 //! | [`picture`] | pictures from tiles |
 //! | [`init`] | first programs |
@@ -25,6 +25,7 @@ mod init;
 mod jobs;
 mod output;
 mod picture;
+mod program;
 mod programs;
 mod progress;
 mod replay;
@@ -113,6 +114,7 @@ async fn perform(cli: &Cli, flags: &Flags) -> Result<Code, Failure> {
         Command::Config(ConfigCommand::Show(args)) => config(common, args, flags),
         Command::Completions { shell } => completions(*shell),
         Command::Init { form, folder } => init::init(*form, folder),
+        Command::Program(ProgramCommand::Check { file }) => program::check(file, common.output),
         command => with_server(common, command).await,
     }
 }
@@ -154,6 +156,7 @@ async fn with_server(common: &CommonArgs, command: &Command) -> Result<Code, Fai
         | Command::Init { .. }
         | Command::Token(_)
         | Command::Config(_)
+        | Command::Program(ProgramCommand::Check { .. })
         | Command::Completions { .. } => Ok(Code::Done),
     }
 }

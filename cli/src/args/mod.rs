@@ -338,6 +338,11 @@ pub(crate) enum ProgramCommand {
         /// The file
         file: PathBuf,
     },
+    /// Check a program without a server: whether it would be admitted, and what would be done to it
+    Check {
+        /// The file: a .wasm kernel or WASI command, a .js or .ts script
+        file: PathBuf,
+    },
     /// List the programs that the server has
     List,
     /// Show what a program takes

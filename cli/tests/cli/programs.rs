@@ -154,3 +154,43 @@ fn first_programs_are_written_once() {
         assert!(told.contains("is there already"), "{told}");
     }
 }
+
+#[test]
+fn a_program_is_checked_without_a_server() {
+    let house = Dev::without_worker();
+    let command = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/commands/built/factors.wasm"
+    );
+    let told = house.run(&["program", "check", command]).ok();
+    assert!(
+        told.contains("command") && told.contains("at most 1.0 GiB"),
+        "{told}"
+    );
+    let json = house.run(&["program", "check", command, "--output", "json"]).ok();
+    let checked: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(checked["description"]["entries"][0]["name"], "main");
+    std::fs::write(house.path().join("bad.wasm"), b"\0asm\x01\0\0\0").unwrap();
+    let told = house.run(&["program", "check", "bad.wasm"]).failed(1);
+    assert!(
+        told.contains("bad.wasm is refused: the module exports no memory"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_run_goes_on_where_its_joblog_ends() {
+    let dev = Dev::start();
+    let run = |input: &str| dev.run_with(&["run", "mersenne", "--joblog", "log", "--resume"], input);
+    assert_eq!(run("3\n4\n5\n").ok().lines().count(), 3);
+    // Two more; those of the first run are not computed again.
+    let more = run("3\n4\n5\n7\n11\n").ok();
+    assert_eq!(more.lines().count(), 2);
+    assert!(more.starts_with("{\"p\":7,"), "{more}");
+    let log = std::fs::read_to_string(dev.path().join("log")).unwrap();
+    let seqs: Vec<_> = log.lines().map(|row| row.split('\t').next().unwrap()).collect();
+    assert_eq!(seqs, ["Seq", "1", "2", "3", "4", "5"], "{log}");
+    let nothing = dev.run(&["run", "mersenne", "--joblog", "log", "--resume", "3", "4"]);
+    assert!(nothing.err.contains("nothing is left to do"), "{}", nothing.err);
+    nothing.ok();
+}

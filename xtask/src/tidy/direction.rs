@@ -46,6 +46,8 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
             "kernel-abi",
             "coordinator",
             "native-worker",
+            // Whether a file would be admitted, asked without a server.
+            "program",
             "runtime",
         ],
     ),
