@@ -5,6 +5,7 @@
 //! and compiles in bounded time; its hash is the program's name ever after. Nothing here does IO.
 #![forbid(unsafe_code)]
 
+mod begin;
 mod check;
 mod depth;
 mod describe;
@@ -46,7 +47,8 @@ pub fn admit(bytes: Vec<u8>) -> Result<Admitted, Refusal> {
     let module = marker::before_admission(&bytes).unwrap_or(bytes);
     let mut shape = check::check(&module).map_err(|refusal| refusal.named_from(&module))?;
     let mut description = describe::describe(&shape)?;
-    let additions = depth::count(&shape.signatures, &mut shape.functions, &shape.referenced);
+    let mut additions = depth::count(&shape.signatures, &mut shape.functions, &shape.referenced);
+    begin::add(&shape, &mut additions);
     description.module = Some(report::report(&shape, &additions));
     let bytes = rewrite::rewrite(&module, &additions, shape.functions)?;
     too_long(&bytes)?;

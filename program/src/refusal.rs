@@ -103,11 +103,6 @@ pub enum Cause {
          command, that is with a main function"
     )]
     NoStart,
-    /// A start function would run before the entry.
-    #[error(
-        "the module has a start function: export the code as an entry instead, and link as a library (`cdylib`)"
-    )]
-    StartFunction,
     /// No memory is exported as `memory`.
     #[error("the module exports no memory named 'memory': link it as a library (`cdylib`)")]
     NoMemory,

@@ -41,7 +41,12 @@ pub(crate) struct Shape {
     pub(crate) wasi: Vec<String>,
     exports_memory: bool,
     exports_start: bool,
-    exports_initialize: bool,
+    /// The start function.
+    pub(crate) start: Option<u32>,
+    /// The exported function `_initialize`.
+    pub(crate) initialize: Option<u32>,
+    /// What can be called from outside: the entries, and `_start`.
+    pub(crate) callable: Vec<(String, u32)>,
     imports_kernel: bool,
     imports_wasi: bool,
 }
@@ -135,7 +140,10 @@ impl Shape {
                 "merge them",
                 section.range().start,
             ),
-            Payload::StartSection { range, .. } => Err(Cause::StartFunction.at(range.start)),
+            Payload::StartSection { func, .. } => {
+                self.start = Some(func);
+                Ok(())
+            }
             Payload::ExportSection(section) => {
                 at_most(
                     "exports",
@@ -244,21 +252,22 @@ impl Shape {
             ExternalKind::Func => {
                 let callable = |ty: &FuncType| ty.params().is_empty() && ty.results().is_empty();
                 if self.signatures.function(export.index).is_some_and(callable) {
-                    self.callable(export.name);
+                    self.callable(export.name, export.index);
                 }
             }
             _ => {}
         }
     }
 
-    fn callable(&mut self, name: &str) {
+    fn callable(&mut self, name: &str, function: u32) {
         match name {
             "_start" => self.exports_start = true,
-            "_initialize" => self.exports_initialize = true,
+            "_initialize" => return self.initialize = Some(function),
             // Toolchains begin the names of their own helpers with an underscore.
-            _ if name.starts_with('_') => {}
+            _ if name.starts_with('_') => return,
             _ => self.entries.push(name.to_owned()),
         }
+        self.callable.push((name.to_owned(), function));
     }
 
     fn describe(&mut self, offset: usize, data: &[u8]) -> Result<(), Refusal> {
@@ -282,7 +291,7 @@ impl Shape {
         }
         let problem = match self.kind {
             ProgramKind::Command if self.exports_start => None,
-            ProgramKind::Command if self.exports_initialize => Some(Cause::Reactor),
+            ProgramKind::Command if self.initialize.is_some() => Some(Cause::Reactor),
             ProgramKind::Command => Some(Cause::NoStart),
             _ if self.entries.is_empty() => Some(Cause::NoEntry),
             _ => None,

@@ -11,7 +11,7 @@ use crate::marker;
 use crate::refusal::Refusal;
 use kernel_abi::DESCRIPTION_SECTION;
 use std::ops::Range;
-use wasmparser::{Parser, Payload};
+use wasmparser::{ExternalKind, Parser, Payload};
 
 const TYPE: u8 = 1;
 const FUNCTION: u8 = 3;
@@ -33,6 +33,8 @@ pub(crate) struct Additions {
     pub(crate) globals: Vec<Vec<u8>>,
     /// Function index and name, in rising order.
     pub(crate) names: Vec<(u32, &'static str)>,
+    /// Exports by name that become another function.
+    pub(crate) exports: Vec<(String, u32)>,
     /// Functions whose calls are counted.
     pub(crate) counted: u32,
 }
@@ -103,6 +105,14 @@ impl Rewriter<'_> {
             Payload::CodeSectionStart { .. } => {
                 let inner = self.code();
                 self.append(place, &more.bodies, inner);
+            }
+            Payload::ExportSection(section) if !more.exports.is_empty() => {
+                let content = exports(section.clone(), &more.exports)?;
+                self.resize(place, vec![Edit::replace(place.content.clone(), content)]);
+            }
+            Payload::StartSection { .. } => {
+                self.edits
+                    .push(Edit::replace(place.start..place.content.end, Vec::new()));
             }
             Payload::MemorySection(section) => {
                 for memory in section.clone() {
@@ -205,6 +215,33 @@ impl Rewriter<'_> {
         marker::append(&mut admitted, &undo);
         Ok(admitted)
     }
+}
+
+/// The export section with some functions replaced.
+fn exports(
+    section: wasmparser::ExportSectionReader<'_>,
+    replaced: &[(String, u32)],
+) -> Result<Vec<u8>, Refusal> {
+    let mut content = leb(section.count() as usize);
+    for export in section {
+        let export = export?;
+        let kind = match export.kind {
+            ExternalKind::Table => 1,
+            ExternalKind::Memory => 2,
+            ExternalKind::Global => 3,
+            // There are no others among the allowed features.
+            _ => 0,
+        };
+        let new = replaced.iter().find(|(name, _)| kind == 0 && name == export.name);
+        write_leb(&mut content, export.name.len());
+        content.extend_from_slice(export.name.as_bytes());
+        content.push(kind);
+        write_leb(
+            &mut content,
+            new.map_or(export.index, |(_, index)| *index) as usize,
+        );
+    }
+    Ok(content)
 }
 
 const FUNCREF: u8 = 0x70;

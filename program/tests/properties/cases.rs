@@ -182,3 +182,21 @@ pub(crate) fn returning() -> Vec<u8> {
     ];
     parsed(&module(more, &entries))
 }
+
+/// A start function and an `_initialize` that leave their marks before the entries do; the first is called again by
+/// one entry, and one entry calls the other.
+pub(crate) fn beginnings() -> Vec<u8> {
+    let note = |mark: u32| {
+        format!(
+            "(i32.store (i32.const 0) (i32.add (i32.mul (i32.load (i32.const 0)) (i32.const 10)) (i32.const {mark})))"
+        )
+    };
+    parsed(&format!(
+        "(module (memory (export \"memory\") 1 4) (start $start)
+            (func $start {}) (func $first (export \"_initialize\") {})
+            (func $e0 (export \"e0\") {}) (func (export \"e1\") (call $start) (call $e0)))",
+        note(1),
+        note(2),
+        note(3)
+    ))
+}

@@ -207,3 +207,24 @@ fn what_a_call_takes_of_the_stack_it_gives_back() {
     let all = check_all(&[("returning", cases::returning())]);
     assert!(all[0].iter().all(|seen| seen.trap.is_none()), "{all:?}");
 }
+
+#[test]
+fn what_must_run_first_runs_before_each_entry() {
+    let admitted = admit(cases::beginnings()).unwrap();
+    assert!(admit(admitted.bytes.clone()).unwrap().bytes == admitted.bytes);
+    let seen = native::run(&engine(PLAIN), &admitted.bytes);
+    let memory = |number: u32| {
+        let mut memory = vec![0; 65_536];
+        memory[..4].copy_from_slice(&number.to_le_bytes());
+        protocol::ids::Digest::of(&memory).to_string()
+    };
+    let of = |entry: &str| {
+        seen.iter()
+            .find(|seen| seen.entry == entry)
+            .unwrap()
+            .memory
+            .clone()
+    };
+    assert_eq!(of("e0"), memory(123));
+    assert_eq!(of("e1"), memory(1213));
+}
