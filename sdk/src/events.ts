@@ -49,10 +49,11 @@ export async function* progress(http: Http, id: string, signal?: AbortSignal): A
 async function* watch(http: Http, id: string, last: { id: string | undefined }, signal?: AbortSignal): AsyncGenerator<Progress> {
   const headers: Record<string, string> = last.id ? { "last-event-id": last.id } : {};
   const stop = new AbortController();
-  const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-  const answer = await http.send(`events?job=${id}`, { headers, signal: either });
-  if (!answer.ok) throw await problemOf(answer);
+  const pass = () => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", pass, { once: true });
   try {
+    const answer = await http.send(`events?job=${id}`, { headers, signal: stop.signal });
+    if (!answer.ok) throw await problemOf(answer);
     let job = await http.json<Job>(`jobs/${id}`, { signal });
     yield ofJob(job);
     for await (const event of eventsOf(answer, last)) {
@@ -64,6 +65,7 @@ async function* watch(http: Http, id: string, last: { id: string | undefined }, 
       yield ofJob(job);
     }
   } finally {
+    signal?.removeEventListener("abort", pass);
     stop.abort();
   }
 }

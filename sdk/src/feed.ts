@@ -31,6 +31,11 @@ export class Window {
   /** Of what was sent, this much was taken, all in all. */
   takenUpTo(count: number): void {
     this.#taken = Math.max(this.#taken, count);
+    this.wake();
+  }
+
+  /** Has whoever waits for room look again. */
+  wake(): void {
     this.#wake?.();
   }
 
@@ -38,13 +43,12 @@ export class Window {
     return Math.max(0, this.max - (this.#sent - this.#taken));
   }
 
-  /** Resolves when something may be sent. */
+  /** Resolves when something may be sent; `wake` must be called when the signal is aborted. */
   async roomy(signal: AbortSignal): Promise<void> {
     while (this.room === 0) {
       signal.throwIfAborted();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
-        signal.addEventListener("abort", () => resolve(), { once: true });
       });
     }
     signal.throwIfAborted();
@@ -55,6 +59,7 @@ export class Window {
 export async function feed(http: Http, job: string, source: Iterable<unknown> | AsyncIterable<unknown>, window: Window, signal: AbortSignal): Promise<void> {
   const batches = Symbol.asyncIterator in source ? slowly(source, window, signal) : quickly(source, window, signal);
   let sent = 0;
+  signal.addEventListener("abort", () => window.wake(), { once: true });
   for await (const { lines, count } of batches) {
     await append(http, job, lines, sent, count, signal);
     sent += count;

@@ -6,8 +6,12 @@ import type { Http } from "./http.js";
 import type { Target } from "./options.js";
 import type { Platform } from "./platform.js";
 import type { Program as AnyProgram, WasmSource } from "./program.js";
+import { Recent } from "./recent.js";
 import { compose, type Plan } from "./script/compose.js";
 import { mapStack, type SourceMap } from "./script/sourcemap.js";
+
+/** Scripts that are not uploaded again; a program makes few. */
+const SCRIPTS_KNOWN_MAX = 64;
 
 /** Whatever its items and outputs are. */
 type Program = AnyProgram<never, unknown>;
@@ -24,7 +28,7 @@ export interface Ready extends Target {
 export class Pusher {
   readonly #http: Http;
   readonly #platform: Platform;
-  readonly #scripts = new Map<string, Promise<Pushed>>();
+  readonly #scripts = new Recent<string, Promise<Pushed>>(SCRIPTS_KNOWN_MAX);
   readonly #modules = new WeakMap<Program, Promise<Pushed>>();
 
   constructor(http: Http, platform: Platform) {

@@ -9,6 +9,7 @@ import type * as Esbuild from "esbuild";
 import { ElytraError } from "../errors.js";
 import type { Bundled } from "../platform.js";
 import type { TaskPlace } from "../program.js";
+import { Recent } from "../recent.js";
 import { type Composed, TASK_SCHEME } from "../script/compose.js";
 import { prune } from "../script/prune.js";
 import type { SourceMap } from "../script/sourcemap.js";
@@ -17,12 +18,15 @@ import { STUB } from "./stub.js";
 /** The server takes no longer module; its source map does not count. */
 const BUNDLE_BYTES_MAX = 400 << 10;
 
+/** Bundles that are not made again. */
+const BUNDLES_KNOWN_MAX = 64;
+
 const LOADERS: Record<string, Esbuild.Loader> = {
   ".ts": "ts", ".mts": "ts", ".cts": "ts", ".tsx": "tsx", ".jsx": "jsx", ".js": "js", ".mjs": "js", ".cjs": "js",
 };
 
 /** Bundles by their text and the times of the files in them, so that a job of a known task costs no bundling. */
-const KNOWN = new Map<string, { bundled: Bundled; inputs: Map<string, number> }>();
+const KNOWN = new Recent<string, { bundled: Bundled; inputs: Map<string, number> }>(BUNDLES_KNOWN_MAX);
 
 /** One module without imports, with a source map at its end. */
 export async function bundle(composed: Composed): Promise<Bundled> {
