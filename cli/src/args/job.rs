@@ -138,6 +138,12 @@ pub(crate) struct ResultArgs {
     /// As they are accepted, not in the order of the items; each line then tells its item
     #[arg(long, help_heading = "Results")]
     pub(crate) unordered: bool,
+    /// Write a row for every finished item to this file, in the format of GNU parallel
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub(crate) joblog: Option<PathBuf>,
+    /// Leave out the items that the joblog tells of
+    #[arg(long, requires = "joblog", help_heading = "Results")]
+    pub(crate) resume: bool,
     /// Tell with every result which item it belongs to
     #[arg(long, help_heading = "Results")]
     pub(crate) index: bool,

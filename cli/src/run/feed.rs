@@ -5,6 +5,7 @@
 //! [`WAITING_MAX`] items are without a result, so memory stays flat however long the input is.
 use crate::client::{Away, Client, is_passing};
 use crate::failure::Failure;
+use crate::run::joblog::Done;
 use bytes::Bytes;
 use protocol::ids::JobId;
 use protocol::job::Encoding;
@@ -35,9 +36,10 @@ pub(crate) async fn feed(
     client: Client,
     job: JobId,
     encoding: Encoding,
+    done: Done,
     mut results: watch::Receiver<u64>,
 ) -> Result<(), Failure> {
-    let mut batches = read_in_background(std::io::stdin(), encoding)?;
+    let mut batches = read_in_background(std::io::stdin(), encoding, done)?;
     let mut sent = 0;
     while let Some(batch) = batches.recv().await {
         let batch = batch?;
@@ -94,11 +96,22 @@ fn in_whole_input(mut failure: Failure, sent: u64) -> Failure {
 type Batches = mpsc::Receiver<Result<Batch, Failure>>;
 
 /// A read of standard input cannot be called off, so it has a thread that the process may leave behind.
-fn read_in_background(input: impl Read + Send + 'static, encoding: Encoding) -> Result<Batches, Failure> {
+fn read_in_background(
+    input: impl Read + Send + 'static,
+    encoding: Encoding,
+    done: Done,
+) -> Result<Batches, Failure> {
     let (sink, batches) = mpsc::channel(BATCHES_WAITING_MAX);
     let thread = std::thread::Builder::new().name("stdin".into());
     let reading = thread.spawn(move || {
-        if let Err(failure) = read(input, encoding, |batch| sink.blocking_send(Ok(batch)).is_ok()) {
+        let mut item = 0;
+        let wanted = move || {
+            item += 1;
+            !done.has(item - 1)
+        };
+        if let Err(failure) = read(input, encoding, wanted, |batch| {
+            sink.blocking_send(Ok(batch)).is_ok()
+        }) {
             // Nobody listens any more when this fails.
             let _ = sink.blocking_send(Err(failure));
         }
@@ -107,10 +120,11 @@ fn read_in_background(input: impl Read + Send + 'static, encoding: Encoding) -> 
     Ok(batches)
 }
 
-/// Hands whole lines on as they come, until the end or until `take` wants no more.
+/// Hands whole lines on as they come, those that are wanted, until the end or until `take` wants no more.
 fn read(
     mut input: impl Read,
     encoding: Encoding,
+    mut wanted: impl FnMut() -> bool,
     mut take: impl FnMut(Batch) -> bool,
 ) -> Result<(), Failure> {
     let mut kept = Vec::new();
@@ -134,7 +148,7 @@ fn read(
             .rposition(|&byte| byte == b'\n')
             .map_or(0, |at| at + 1);
         let rest = kept.split_off(whole);
-        if !batches(&kept, encoding).all(&mut take) || length == 0 {
+        if !batches(&kept, encoding, &mut wanted).all(&mut take) || length == 0 {
             return Ok(());
         }
         kept = rest;
@@ -145,12 +159,17 @@ fn read(
     }
 }
 
-/// Cuts whole lines into batches. Empty lines are no JSON and no item; as text they are empty items.
-fn batches(lines: &[u8], encoding: Encoding) -> impl Iterator<Item = Batch> {
+/// Cuts whole lines into batches; `wanted` is asked once for each item. Empty lines are no JSON and no item; as text they are empty items.
+fn batches(
+    lines: &[u8],
+    encoding: Encoding,
+    wanted: &mut impl FnMut() -> bool,
+) -> impl Iterator<Item = Batch> {
     let is_item = move |line: &&[u8]| encoding == Encoding::Text || !line.trim_ascii().is_empty();
     let mut items = lines
         .split_inclusive(|&byte| byte == b'\n')
         .filter(is_item)
+        .filter(move |_| wanted())
         .peekable();
     std::iter::from_fn(move || {
         items.peek()?;
@@ -190,10 +209,15 @@ mod tests {
 
     fn told(pieces: &[&'static [u8]], encoding: Encoding) -> Vec<(String, u64)> {
         let mut all = Vec::new();
-        read(Pipe(pieces.to_vec()), encoding, |batch| {
-            all.push((String::from_utf8(batch.lines.to_vec()).unwrap(), batch.items));
-            true
-        })
+        read(
+            Pipe(pieces.to_vec()),
+            encoding,
+            || true,
+            |batch| {
+                all.push((String::from_utf8(batch.lines.to_vec()).unwrap(), batch.items));
+                true
+            },
+        )
         .unwrap();
         all
     }
@@ -221,18 +245,23 @@ mod tests {
     fn a_batch_is_bounded_and_reading_stops_when_nobody_wants_more() {
         let mut batches = 0;
         let endless = std::io::repeat(b'\n');
-        read(endless, Encoding::Text, |batch| {
-            assert_eq!(batch.items, BATCH_ITEMS_MAX);
-            batches += 1;
-            batches < 3
-        })
+        read(
+            endless,
+            Encoding::Text,
+            || true,
+            |batch| {
+                assert_eq!(batch.items, BATCH_ITEMS_MAX);
+                batches += 1;
+                batches < 3
+            },
+        )
         .unwrap();
         assert_eq!(batches, 3);
     }
 
     #[test]
     fn a_line_without_an_end_is_refused() {
-        let failure = read(std::io::repeat(b'7'), Encoding::Json, |_| true).unwrap_err();
+        let failure = read(std::io::repeat(b'7'), Encoding::Json, || true, |_| true).unwrap_err();
         assert!(format!("{failure:?}").contains("longer than"));
     }
 }

@@ -1,6 +1,7 @@
 //! `elytra run` and `elytra submit`: a job from what was typed, and its results as they come.
 mod feed;
 mod interrupt;
+mod joblog;
 mod plan;
 mod program;
 mod sink;
@@ -14,12 +15,13 @@ use crate::output;
 use crate::picture::{Canvas, Size};
 use crate::progress::Progress;
 use crate::say::{count, duration_ms, note, rate};
+use joblog::{Done, JobLog};
 use plan::{Plan, plan};
 pub(crate) use plan::{send, upload};
 pub(crate) use program::push;
-use protocol::api::Job;
+use protocol::api::{Job, ResultLine};
 use protocol::description::{Picture, ProgramKind};
-use protocol::job::JobState;
+use protocol::job::{InputSpec, JobState};
 use sink::Sink;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -63,7 +65,18 @@ pub(crate) async fn reduce(client: &Client, args: &RunArgs, format: Format) -> R
 
 /// `elytra run`.
 pub(crate) async fn run(client: &Client, args: &RunArgs, format: Format) -> Result<Code, Failure> {
-    let plan = plan(client, &args.input, &args.job).await?;
+    let mut plan = plan(client, &args.input, &args.job).await?;
+    let done = done(&args.results)?;
+    match done.left_of(std::mem::replace(
+        &mut plan.spec.input,
+        InputSpec::Items(Vec::new()),
+    ))? {
+        Some(input) => plan.spec.input = input,
+        None => {
+            note("every item is in the joblog: nothing is left to do");
+            return Ok(Code::Done);
+        }
+    }
     if args.results.picture.is_some() && plan.picture.is_none() {
         let entry = &plan.spec.entry;
         return Err(Failure::Usage(format!(
@@ -80,7 +93,8 @@ pub(crate) async fn run(client: &Client, args: &RunArgs, format: Format) -> Resu
     };
     note(&format!("job {}: {} · {items}", job.id, job.spec.name));
     interrupt::cancel_on_signal(client.clone(), job.id)?;
-    let result = follow(client, &job, &plan, &args.results, format).await;
+    let log = joblog(client, &plan, &args.results, &done)?;
+    let result = follow(client, &job, &plan, (done, log), &args.results, format).await;
     let Err(failure) = result else { return result };
     give_up(client, &job, &failure).await;
     Err(failure)
@@ -106,6 +120,7 @@ async fn follow(
     client: &Client,
     job: &Job,
     plan: &Plan,
+    (done, mut log): (Done, Option<JobLog>),
     args: &ResultArgs,
     format: Format,
 ) -> Result<Code, Failure> {
@@ -113,9 +128,15 @@ async fn follow(
     let bar = progress.bar();
     let mut sink = sink(job, args, format, plan.is_command, Some(bar.clone()))?;
     let (got, results_got) = watch::channel(0);
-    let feeding = plan
-        .stdin
-        .map(|encoding| tokio::spawn(feed::feed(client.clone(), job.id, encoding, results_got)));
+    let feeding = plan.stdin.map(|encoding| {
+        tokio::spawn(feed::feed(
+            client.clone(),
+            job.id,
+            encoding,
+            done.clone(),
+            results_got,
+        ))
+    });
     let mut feeder = Feeder(feeding);
     let mut results = Results::new(client, job.id, args.unordered, true);
     let told = |text: &str| bar.suspend(|| note(text));
@@ -128,16 +149,50 @@ async fn follow(
             Line::End { state, .. } => break state,
             Line::Result(line) => {
                 let items = sink.take(&line)?;
+                // A row stands in the log once its result was written, never before.
+                log.as_mut().map_or(Ok(()), |log| noted(log, &line))?;
                 got.send_modify(|got| *got += items);
                 if !results.has_line() {
                     sink.flush()?;
+                    log.as_mut().map_or(Ok(()), JobLog::flush)?;
                 }
             }
         }
     };
     sink.finish()?;
+    log.as_mut().map_or(Ok(()), JobLog::flush)?;
     drop(progress);
     tell_end(client, job, state).await
+}
+
+/// Items of an earlier run that are to be left out.
+fn done(args: &ResultArgs) -> Result<Done, Failure> {
+    match &args.joblog {
+        Some(path) if args.resume => Done::read(path),
+        _ => Ok(Done::default()),
+    }
+}
+
+fn joblog(client: &Client, plan: &Plan, args: &ResultArgs, done: &Done) -> Result<Option<JobLog>, Failure> {
+    let Some(path) = &args.joblog else {
+        return Ok(None);
+    };
+    let command = format!("{} of {}", plan.spec.entry, plan.spec.program);
+    JobLog::open(path, args.resume, done.clone(), client.server(), &command).map(Some)
+}
+
+fn noted(log: &mut JobLog, line: &ResultLine) -> Result<(), Failure> {
+    match line {
+        ResultLine::Item { item, output, bytes } => {
+            let in_base64 = bytes.as_ref().map(|text| text.len() / 4 * 3);
+            let received = in_base64.or_else(|| output.as_ref().map(|output| output.to_string().len()));
+            log.note(*item, Some(received.unwrap_or(0)))
+        }
+        ResultLine::Failed {
+            first_item, end_item, ..
+        } => (*first_item..*end_item).try_for_each(|item| log.note(item, None)),
+        ResultLine::Cursor { .. } => Ok(()),
+    }
 }
 
 async fn tell_end(client: &Client, job: &Job, state: JobState) -> Result<Code, Failure> {

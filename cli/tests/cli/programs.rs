@@ -186,7 +186,7 @@ fn a_run_goes_on_where_its_joblog_ends() {
     // Two more; those of the first run are not computed again.
     let more = run("3\n4\n5\n7\n11\n").ok();
     assert_eq!(more.lines().count(), 2);
-    assert!(more.starts_with("{\"p\":7,"), "{more}");
+    assert!(more.starts_with("{\"exponent\":7,"), "{more}");
     let log = std::fs::read_to_string(dev.path().join("log")).unwrap();
     let seqs: Vec<_> = log.lines().map(|row| row.split('\t').next().unwrap()).collect();
     assert_eq!(seqs, ["Seq", "1", "2", "3", "4", "5"], "{log}");
