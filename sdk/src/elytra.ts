@@ -107,7 +107,9 @@ export class Elytra implements AsyncDisposable {
   /** Uploads bytes or a text once; its lines can be items of many jobs. Streams are not gathered in memory. */
   async lines<I = string>(data: BodyInit, options: { encoding?: Encoding } = {}): Promise<Lines<I>> {
     const stream = typeof ReadableStream !== "undefined" && data instanceof ReadableStream;
-    const init = { method: "POST" as const, body: data, ...(stream ? { duplex: "half" } : { repeatable: true }) };
+    // Browsers send streams over HTTP/2 only; what they gather instead they may keep on disk.
+    const body = stream && platform === WEB ? await new Response(data).blob() : data;
+    const init = { method: "POST" as const, body, ...(body === data && stream ? { duplex: "half" } : { repeatable: true }) };
     const { hash } = await this.#http.json<Stored>("blobs", init);
     const spec: BlobSpec = { blob: hash, encoding: options.encoding ?? "text" };
     return new Lines<I>(spec);

@@ -27,9 +27,16 @@ export function isOver(state: Job["state"]): boolean {
   return OVER.has(state);
 }
 
+interface Last {
+  /** The number of the last event that was read. */
+  id: string | undefined;
+  /** When the connection was seen to work last. */
+  aliveMs: number;
+}
+
 /** How the job stands now, and after every change, until it is over. */
 export async function* progress(http: Http, id: string, signal?: AbortSignal): AsyncGenerator<Progress> {
-  let last: { id: string | undefined } = { id: undefined };
+  const last: Last = { id: undefined, aliveMs: Date.now() };
   for (let tries = 0; ; ) {
     try {
       for await (const now of watch(http, id, last, signal)) {
@@ -39,21 +46,25 @@ export async function* progress(http: Http, id: string, signal?: AbortSignal): A
       }
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof ElytraError && error.status !== 503) throw error;
+      const known = error instanceof ElytraError && error.code !== "unreachable";
+      if (known && error.status !== 503) throw error;
+      if (Date.now() - last.aliveMs > http.door.patienceMs) throw known ? error : http.unreachable(error);
     }
     await sleep(backoffMs(tries++), signal);
   }
 }
 
 /** One connection: subscribed first, then read afresh, so that nothing falls between. */
-async function* watch(http: Http, id: string, last: { id: string | undefined }, signal?: AbortSignal): AsyncGenerator<Progress> {
+async function* watch(http: Http, id: string, last: Last, signal?: AbortSignal): AsyncGenerator<Progress> {
   const headers: Record<string, string> = last.id ? { "last-event-id": last.id } : {};
   const stop = new AbortController();
   const pass = () => stop.abort(signal?.reason);
   signal?.addEventListener("abort", pass, { once: true });
+  let connected = false;
   try {
     const answer = await http.send(`events?job=${id}`, { headers, signal: stop.signal });
     if (!answer.ok) throw await problemOf(answer);
+    connected = true;
     let job = await http.json<Job>(`jobs/${id}`, { signal });
     yield ofJob(job);
     for await (const event of eventsOf(answer, last)) {
@@ -66,6 +77,7 @@ async function* watch(http: Http, id: string, last: { id: string | undefined }, 
     }
   } finally {
     signal?.removeEventListener("abort", pass);
+    if (connected) last.aliveMs = Date.now();
     stop.abort();
   }
 }
@@ -82,7 +94,7 @@ function ofJob({ counts, items_per_second, remaining_ms, state }: Job): Progress
 }
 
 /** `id:` and `data:` lines; an empty line ends an event. */
-async function* eventsOf(answer: Response, last: { id: string | undefined }): AsyncGenerator<Event> {
+async function* eventsOf(answer: Response, last: Last): AsyncGenerator<Event> {
   if (!answer.body) return;
   const reader = answer.body.getReader();
   const decoder = new TextDecoder();

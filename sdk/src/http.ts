@@ -21,6 +21,8 @@ export interface Asked {
   body?: BodyInit | undefined;
   headers?: Record<string, string>;
   signal?: AbortSignal | undefined;
+  /** Ends only the waiting between tries: a request on its way is let finish, so that its answer is known. */
+  impatient?: AbortSignal | undefined;
   /** Whether a request whose answer was lost may be sent again. True for GET and for what carries a key. */
   repeatable?: boolean;
   /** `half` for a body that is a stream. */
@@ -48,7 +50,7 @@ export class Http {
       const { answer, error, waitMs } = await this.#once(path, asked, tries);
       if (answer) return answer;
       if (waitMs === undefined || Date.now() + waitMs > until) throw error;
-      await sleep(waitMs, asked.signal);
+      await sleep(waitMs, asked.signal ?? asked.impatient);
     }
   }
 

@@ -117,7 +117,9 @@ export class Job<O = unknown> extends Sequence<O> {
     const input = source.feed ? { open: {} } : "lines" in source ? { blob: await this.#stored(source.lines) } : source.input;
     const spec = specOf(ready, input, this.#settled ? { onFailure: "skip", ...options } : options);
     const headers = { "content-type": "application/json", "idempotency-key": key() };
-    const job = await this.#http.json<Standing>("jobs", { method: "POST", body: JSON.stringify(spec), headers, repeatable: true, signal: options.signal });
+    // Not cut off by the signal: a job whose id is not known could not be canceled.
+    const asked = { method: "POST" as const, body: JSON.stringify(spec), headers, repeatable: true, impatient: options.signal };
+    const job = await this.#http.json<Standing>("jobs", asked);
     this.#obey(job.id, options.signal);
     if (source.feed && window) void this.#feed(job.id, source.feed, window);
     if (options.onProgress) void this.#report(job.id, options.onProgress);
@@ -265,7 +267,7 @@ export class Job<O = unknown> extends Sequence<O> {
       const detail = ready?.mapped(told.detail) ?? told.detail;
       return new TaskError({ job: id, index: told.item, endIndex: told.item + 1, cause: worst.cause, detail });
     }
-    const why = job.reason ?? worst?.detail ?? `see \`elytra job show ${id}\``;
+    const why = job.reason ?? worst?.detail ?? `\`elytra explain ${id}\` may say more`;
     return new JobError(id, isOver(state) ? state : job.state, `job ${id} ${state}: ${ready?.mapped(why) ?? why}`);
   }
 }

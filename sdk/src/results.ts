@@ -28,18 +28,19 @@ interface Place {
   /** Lines that were told since the cursor: they come again when the stream is taken up there. */
   told: number;
   end: JobState | undefined;
+  /** When the connection was seen to work last. */
+  aliveMs: number;
 }
 
 /** Reads a job's results to the end, or for ever while an open job is fed. Returns the job's last state. */
 export async function* results(http: Http, job: string, order: Order, signal?: AbortSignal): AsyncGenerator<Piece, JobState> {
-  const place: Place = { cursor: undefined, told: 0, end: undefined };
-  let quietSince: number | undefined;
+  const place: Place = { cursor: undefined, told: 0, end: undefined, aliveMs: Date.now() };
   for (let tries = 0; ; ) {
     try {
       for await (const piece of stream(http, job, order, place, signal)) {
         tries = 0;
-        quietSince = undefined;
         yield piece;
+        place.aliveMs = Date.now();
       }
       if (place.end) return place.end;
       tries = 0;
@@ -47,8 +48,7 @@ export async function* results(http: Http, job: string, order: Order, signal?: A
       signal?.throwIfAborted();
       // What the server says about the request stays true; a broken connection does not.
       if (error instanceof ElytraError && error.status !== 503) throw error;
-      quietSince ??= Date.now();
-      if (Date.now() - quietSince > http.door.patienceMs) throw error instanceof ElytraError ? error : http.unreachable(error);
+      if (Date.now() - place.aliveMs > http.door.patienceMs) throw error instanceof ElytraError ? error : http.unreachable(error);
     }
     await sleep(backoffMs(tries++), signal);
   }
@@ -60,13 +60,13 @@ async function* stream(http: Http, job: string, order: Order, place: Place, sign
   const answer = await http.send(`jobs/${job}/results?follow=true&order=${order}${cursor}`, { signal });
   if (!answer.ok) throw await problemOf(answer);
   let again = place.told;
-  for await (const lines of linesOf(answer)) {
+  for await (const lines of linesOf(answer, place)) {
     const piece: Piece = { indexes: [], outputs: [] };
     for (const line of lines) {
       if ("cursor" in line) {
-        again = 0;
         place.cursor = line.cursor.cursor;
-        place.told = 0;
+        // What is still to be told again lies behind this cursor.
+        place.told = again;
         if (line.cursor.end) place.end = line.cursor.state;
       } else if (again > 0) {
         again--;
@@ -94,7 +94,7 @@ function outputOf(item: Item): unknown {
 }
 
 /** Whole lines of a body, as many at a time as arrived: one JSON.parse for all of them. */
-async function* linesOf(answer: Response): AsyncGenerator<ResultLine[]> {
+async function* linesOf(answer: Response, place: Place): AsyncGenerator<ResultLine[]> {
   if (!answer.body) return;
   const reader = answer.body.getReader();
   const decoder = new TextDecoder();
@@ -109,6 +109,8 @@ async function* linesOf(answer: Response): AsyncGenerator<ResultLine[]> {
       if (end > 0) yield JSON.parse(`[${text.slice(0, end).replaceAll("\n", ",")}]`) as ResultLine[];
     }
   } finally {
+    // It lived until now, however long nothing came.
+    place.aliveMs = Date.now();
     // A reader that leaves early must not keep the connection.
     await reader.cancel().catch(() => {});
   }
