@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* How deep the guest's own stack may go before JavaScript hears of it, in bytes; the linker reserves
-   twice as much. What the engine outside holds for the same calls must fit its 512 KiB. */
+   twice as much, because what one function puts there at once is not bounded by it. See quickjs.sed. */
 #define STACK_BYTES_MAX (STACK_KIB << 10)
 /* Cycles are looked for when this much has been allocated since: most shards never get there. */
 #define GC_THRESHOLD_BYTES (8 << 20)
