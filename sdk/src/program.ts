@@ -5,7 +5,6 @@ import { ElytraError } from "./errors.js";
 import type { AnyFunction } from "./script/inline.js";
 
 /** Anything that turns an item into an output. */
-// biome-ignore lint: the type of params is the author's
 export type Runnable<I, O> = ((item: I, params: any) => O) | Program<I, O>;
 
 /** Where a task's function stands. */

@@ -25,7 +25,6 @@ export class Sequence<T> implements AsyncIterable<T>, PromiseLike<T[]> {
     return this.#all;
   }
 
-  // biome-ignore lint: being awaitable is the point
   then<A = T[], B = never>(done?: ((results: T[]) => A | PromiseLike<A>) | null, failed?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
     return this.array().then(done, failed);
   }

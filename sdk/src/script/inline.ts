@@ -6,7 +6,6 @@ import { CaptureError } from "../errors.js";
 import { ENGINE_GLOBALS, isHostName } from "./globals.js";
 import { freeNames } from "./scope.js";
 
-// biome-ignore lint: any function may be a task
 export type AnyFunction = (...args: never[]) => unknown;
 
 /** What runners of TypeScript put into functions to keep their names; it does nothing. */
