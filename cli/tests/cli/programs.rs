@@ -194,3 +194,71 @@ fn a_run_goes_on_where_its_joblog_ends() {
     assert!(nothing.err.contains("nothing is left to do"), "{}", nothing.err);
     nothing.ok();
 }
+
+/// A worker of one slot beside the server; it ends with the test.
+struct Beside(std::process::Child);
+
+impl Beside {
+    /// With what `cache` holds already, so that programs are not compiled again for each of them.
+    fn start(dev: &Dev, name: &str, cache: Option<&std::path::Path>) -> Self {
+        let folder = dev.path().join(name);
+        if let Some(cache) = cache {
+            std::fs::create_dir_all(folder.join("code")).unwrap();
+            for file in std::fs::read_dir(cache.join("code")).unwrap() {
+                let file = file.unwrap();
+                std::fs::copy(file.path(), folder.join("code").join(file.file_name())).unwrap();
+            }
+        }
+        let mut command = dev.elytra(&["worker", "--slots", "1", "--cache-dir", name]);
+        let quiet = std::process::Stdio::null;
+        Self(command.stdout(quiet()).stderr(quiet()).spawn().unwrap())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_sum_has_the_same_bits_on_one_two_and_seven_workers() {
+    let dev = Dev::without_worker();
+    std::fs::write(dev.path().join("square.ts"), SQUARE).unwrap();
+    let mut workers = vec![Beside::start(&dev, "worker-0", None)];
+    let args = [
+        "for",
+        "square.ts",
+        "3000",
+        "--entry",
+        "wave",
+        "--reduce",
+        "add",
+        "--grain",
+        "5",
+    ];
+    let alone = dev.run(&args).ok();
+    let cache = dev.path().join("worker-0");
+    for count in [2, 7] {
+        while workers.len() < count {
+            workers.push(Beside::start(
+                &dev,
+                &format!("worker-{}", workers.len()),
+                Some(&cache),
+            ));
+        }
+        let connected = || {
+            dev.run(&["worker", "list", "-o", "jsonl"])
+                .ok()
+                .matches("\"connected\":true")
+                .count()
+        };
+        let start = std::time::Instant::now();
+        while connected() < count {
+            assert!(start.elapsed().as_secs() < 20, "{count} workers connect");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        assert_eq!(dev.run(&args).ok(), alone, "{count} workers");
+    }
+}
