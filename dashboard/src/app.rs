@@ -4,6 +4,7 @@ use crate::net::contributor::Contributor;
 use crate::net::feed::{Feed, feed};
 use crate::net::timer::Clock;
 use crate::pages;
+use crate::pages::script::Script;
 use crate::ui::announce::{Announcer, AnnouncerRegion};
 use crate::ui::brand::Brand;
 use crate::ui::link_mark::LinkMark;
@@ -30,6 +31,7 @@ fn App() -> impl IntoView {
     provide_context(Nav::start());
     provide_context(Contributor::idle());
     provide_context(Feed::start());
+    provide_context(Script::begun());
     view! {
         <a class="skip" href="#main">"Skip to content"</a>
         <Header/>
@@ -46,7 +48,9 @@ fn page(route: Route) -> AnyView {
         Route::Jobs(state) => view! { <pages::jobs::Jobs state/> }.into_any(),
         Route::Job(id) => view! { <pages::job::JobPage id/> }.into_any(),
         Route::Workers => pages::workers::Workers().into_any(),
-        Route::Submit(entry) => view! { <pages::submit::Submit entry/> }.into_any(),
+        Route::Programs => pages::programs::Programs().into_any(),
+        Route::Submit(wanted) => view! { <pages::submit::Submit wanted/> }.into_any(),
+        Route::Script => pages::script::ScriptPage().into_any(),
         Route::Settings => pages::settings::Settings().into_any(),
         Route::Missing => pages::missing::Missing().into_any(),
     }

@@ -1,4 +1,5 @@
 //! What the pages show, worked out without a browser: pure, and tested natively.
+pub mod blame;
 pub mod chart;
 pub mod command;
 pub mod contribute;
@@ -6,12 +7,16 @@ pub mod escape;
 pub mod form;
 pub mod format;
 pub mod gallery;
+pub mod histogram;
 pub mod input;
 pub mod lines;
 pub mod live;
+pub mod outputs;
 pub mod palette;
 pub mod picture;
 pub mod route;
+pub mod script;
 pub mod segments;
+pub mod shard;
 pub mod sse;
 pub mod words;

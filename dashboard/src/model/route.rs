@@ -15,12 +15,47 @@ pub enum Route {
     Job(JobId),
     /// All workers.
     Workers,
-    /// A new job; of this entry, when one is named.
-    Submit(Option<String>),
+    /// All programs, and a new one.
+    Programs,
+    /// A new job; of this program and entry, when they are named.
+    Submit(Wanted),
+    /// A new job of a script that is written here.
+    Script,
     /// Token and appearance.
     Settings,
     /// No page has this address.
     Missing,
+}
+
+/// What a new job begins with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// A program's hash, or the name of one that the coordinator carries.
+    pub program: Option<String>,
+    /// An entry's name.
+    pub entry: Option<String>,
+}
+
+impl Wanted {
+    fn read(query: &str) -> Wanted {
+        Wanted {
+            program: value_of(query, "program").map(String::from),
+            entry: value_of(query, "entry").map(String::from),
+        }
+    }
+
+    fn query(&self) -> String {
+        let parts = [("program", &self.program), ("entry", &self.entry)];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)))
+            .collect();
+        if parts.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", parts.join("&"))
+        }
+    }
 }
 
 /// Every state, in the order of a job's life.
@@ -36,13 +71,14 @@ pub const STATES: [JobState; 7] = [
 
 impl Route {
     /// The pages of the main navigation, with their names.
-    pub fn main() -> [(Route, &'static str); 5] {
+    pub fn main() -> [(Route, &'static str); 6] {
         [
             (Route::Overview, "Overview"),
             (Route::Contribute, "Contribute"),
             (Route::Jobs(None), "Jobs"),
             (Route::Workers, "Workers"),
-            (Route::Submit(None), "Submit"),
+            (Route::Programs, "Programs"),
+            (Route::Submit(Wanted::default()), "Submit"),
         ]
     }
 
@@ -55,7 +91,9 @@ impl Route {
             (Some("jobs"), None, _) => Route::Jobs(value_of(query, "state").and_then(state_named)),
             (Some("jobs"), Some(id), None) => id.parse().map_or(Route::Missing, Route::Job),
             (Some("workers"), None, _) => Route::Workers,
-            (Some("submit"), None, _) => Route::Submit(value_of(query, "entry").map(String::from)),
+            (Some("programs"), None, _) => Route::Programs,
+            (Some("submit"), None, _) => Route::Submit(Wanted::read(query)),
+            (Some("submit"), Some("script"), None) => Route::Script,
             (Some("settings"), None, _) => Route::Settings,
             _ => Route::Missing,
         }
@@ -70,8 +108,9 @@ impl Route {
             Route::Jobs(Some(state)) => format!("/jobs?state={state}"),
             Route::Job(id) => format!("/jobs/{id}"),
             Route::Workers => "/workers".into(),
-            Route::Submit(None) => "/submit".into(),
-            Route::Submit(Some(entry)) => format!("/submit?entry={entry}"),
+            Route::Programs => "/programs".into(),
+            Route::Submit(wanted) => format!("/submit{}", wanted.query()),
+            Route::Script => "/submit/script".into(),
             Route::Settings => "/settings".into(),
         }
     }
@@ -84,18 +123,25 @@ impl Route {
             Route::Jobs(_) => "Jobs",
             Route::Job(id) => return format!("Job {id} · Elytra"),
             Route::Workers => "Workers",
+            Route::Programs => "Programs",
             Route::Submit(_) => "Submit a job",
+            Route::Script => "Run a script",
             Route::Settings => "Settings",
             Route::Missing => "No such page",
         };
         format!("{page} · Elytra")
     }
 
+    /// Whether `self` and `other` are the same page, whatever it begins with.
+    pub fn is_same_page(&self, other: &Route) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
     /// Whether `self` is inside the part of the site that `entry` of the main navigation opens.
     pub fn is_within(&self, entry: &Route) -> bool {
         match entry {
             Route::Jobs(_) => matches!(self, Route::Jobs(_) | Route::Job(_)),
-            Route::Submit(_) => matches!(self, Route::Submit(_)),
+            Route::Submit(_) => matches!(self, Route::Submit(_) | Route::Script),
             other => self == other,
         }
     }
@@ -127,7 +173,17 @@ mod tests {
             Route::Jobs(Some(JobState::Failed)),
             Route::Job(JobId(77)),
             Route::Workers,
-            Route::Submit(Some("mandelbrot".into())),
+            Route::Programs,
+            Route::Submit(Wanted::default()),
+            Route::Submit(Wanted {
+                program: None,
+                entry: Some("mandelbrot".into()),
+            }),
+            Route::Submit(Wanted {
+                program: Some("0d".repeat(32)),
+                entry: Some("main".into()),
+            }),
+            Route::Script,
             Route::Settings,
         ];
         for page in pages {

@@ -1,4 +1,5 @@
 //! The house's words for people: states, causes and reasons, each with what to do about it.
+use protocol::description::ProgramKind;
 use protocol::job::JobState;
 use protocol::wire::{Cause, PauseReason, WorkerKind};
 
@@ -98,5 +99,14 @@ pub fn kind(kind: WorkerKind) -> &'static str {
     match kind {
         WorkerKind::Tab => "Tab",
         WorkerKind::Native => "Native",
+    }
+}
+
+/// The form of a program, and what that means.
+pub fn program_kind(kind: ProgramKind) -> (&'static str, &'static str) {
+    match kind {
+        ProgramKind::Kernel => ("Kernel", "A WebAssembly module with entry functions."),
+        ProgramKind::Command => ("Command", "A WASI program: items on standard input, answers on standard output."),
+        ProgramKind::Script => ("Script", "A JavaScript module, run by the script engine."),
     }
 }

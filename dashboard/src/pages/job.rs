@@ -1,6 +1,7 @@
 //! One job: how far it is, why it does not move, what failed, what came out, and its picture.
 use super::job_errors::JobErrors;
 use super::job_picture::JobPicture;
+use super::job_reduction::JobReduction;
 use super::job_results::JobResults;
 use super::job_steer::JobSteer;
 use super::jobs::{done, left, of_job, rate, title};
@@ -75,10 +76,11 @@ fn Known(id: JobId) -> impl IntoView {
         <Origin id/>
         <Reason id/>
         <ProgressPart id/>
+        <JobReduction id/>
         {move || layout.get().filter(|_| draws.get()).map(|layout| view! { <JobPicture id layout/> })}
         <Why id state/>
         <JobErrors id/>
-        <JobResults id state has_picture=Signal::derive(move || layout.get().is_some())/>
+        <JobResults id has_picture=Signal::derive(move || layout.get().is_some())/>
         <Asked id/>
     }
 }
@@ -126,7 +128,8 @@ fn announce_changes(name: Memo<String>, state: Memo<JobState>) {
 #[component]
 fn Origin(id: JobId) -> impl IntoView {
     let entry = of_job(id, String::new(), |job| {
-        format!("{} of {}", job.spec.entry, job.spec.program)
+        // A hash is told apart by its beginning; the whole of it is in what was asked for.
+        format!("{} of {:.12}", job.spec.entry, job.spec.program)
     });
     let owner = of_job(id, String::new(), |job| job.owner.clone());
     let submitted = of_job(id, 0, |job| job.submitted_ms);
@@ -137,8 +140,12 @@ fn Origin(id: JobId) -> impl IntoView {
     }
 }
 
+/// Why it failed or was cancelled.
 #[component]
-fn Reason(id: JobId) -> impl IntoView {
+pub(super) fn Reason(
+    /// Which job.
+    id: JobId,
+) -> impl IntoView {
     let reason = of_job(id, None, |job| {
         job.reason.clone().map(|reason| (job.state, reason))
     });

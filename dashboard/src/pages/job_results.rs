@@ -1,9 +1,8 @@
-//! The first results of a job, and all of them as a file.
+//! The results of a job: the first of them to look at, and all of them as a file.
 use super::jobs::of_job;
+use super::results::Results;
 use crate::model::format;
 use crate::net::http::{self, Trouble};
-use crate::net::poll::gone;
-use crate::net::timer;
 use crate::ui::copy::CopyBox;
 use crate::ui::notice::TroubleNotice;
 use js_sys::Array;
@@ -11,122 +10,30 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::api::ResultLine;
 use protocol::ids::JobId;
-use protocol::job::JobState;
 use protocol::limits::RESULTS_PAGE_MAX;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, HtmlAnchorElement, Url};
-
-/// Items shown.
-const SHOWN: usize = 12;
-/// Characters shown of an output.
-const OUTPUT_CHARS_MAX: usize = 160;
-/// How often they are read until there are enough.
-const EVERY_MS: i32 = 3_000;
 
 /// The preview and the download.
 #[component]
 pub fn JobResults(
     /// Which job.
     id: JobId,
-    /// Its state.
-    state: Memo<JobState>,
     /// Whether its outputs are shown as a picture already.
     has_picture: Signal<bool>,
 ) -> impl IntoView {
-    let rows = preview(id, state);
     let accepted = of_job(id, 0, |job| job.counts.items_accepted);
-    let table =
-        move || (!has_picture.get() && rows.with(|rows| !rows.is_empty())).then(|| view! { <Preview rows/> });
     let command = format!("elytra results {id} > {id}.ndjson");
     view! {
         <section aria-labelledby="results">
             <h2 id="results">"Results"</h2>
-            <Show when=move || accepted.get() == 0><p class="empty">"Nothing is accepted yet."</p></Show>
-            {table}
+            <Results id has_picture/>
             <Show when=move || { accepted.get() > 0 }>
                 <Download id/>
             </Show>
             <p class="help">"The same on the command line:"</p>
             <CopyBox text=Signal::stored(command) label="Command that writes the results to a file"/>
         </section>
-    }
-}
-
-/// One row of the preview: item, output, and whether it failed.
-type Row = (String, String, bool);
-
-fn preview(id: JobId, state: Memo<JobState>) -> ReadSignal<Vec<Row>> {
-    let (rows, set_rows) = signal(Vec::new());
-    let gone = gone();
-    spawn_local(async move {
-        while !gone() {
-            let over = state.try_get_untracked().is_none_or(JobState::is_over);
-            if let Ok(text) = http::text(&format!("/jobs/{id}/results?order=index&limit={SHOWN}")).await {
-                let found: Vec<Row> = text.lines().filter_map(row).take(SHOWN).collect();
-                let enough = found.len() >= SHOWN;
-                set_rows.try_set(found);
-                if enough || over {
-                    return;
-                }
-            }
-            timer::sleep(EVERY_MS).await;
-        }
-    });
-    rows
-}
-
-fn row(line: &str) -> Option<Row> {
-    match serde_json::from_str(line).ok()? {
-        ResultLine::Item { item, output, bytes } => {
-            let output = output.map(|output| shortened(&output.to_string()));
-            let bytes = bytes.map(|bytes| format!("{} of bytes", format::bytes(bytes.len() as u64 / 4 * 3)));
-            Some((format::count(item), output.or(bytes).unwrap_or_default(), false))
-        }
-        ResultLine::Failed {
-            first_item,
-            end_item,
-            detail,
-            ..
-        } => {
-            let items = format!(
-                "{} to {}",
-                format::count(first_item),
-                format::count(end_item.saturating_sub(1))
-            );
-            Some((items, shortened(&detail), true))
-        }
-        ResultLine::Cursor { .. } => None,
-    }
-}
-
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= OUTPUT_CHARS_MAX {
-        return text.into();
-    }
-    text.chars().take(OUTPUT_CHARS_MAX).chain(['…']).collect()
-}
-
-#[component]
-fn Preview(rows: ReadSignal<Vec<Row>>) -> impl IntoView {
-    let rows = move || {
-        let row = |(item, output, failed): Row| {
-            view! {
-                <tr>
-                    <th scope="row">{item}</th>
-                    <td>{failed.then_some("failed: ")}<code>{output}</code></td>
-                </tr>
-            }
-        };
-        rows.get().into_iter().map(row).collect_view()
-    };
-    view! {
-        <div class="scroll" role="region" aria-label="First results" tabindex="0">
-            <table class="results">
-                <caption class="unseen">"First results, by item"</caption>
-                <thead><tr><th scope="col">"Item"</th><th scope="col">"Output"</th></tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
     }
 }
 

@@ -8,7 +8,7 @@ use crate::model::form::{self, Typed};
 use crate::model::format;
 use crate::model::input::{self, Items, Source};
 use crate::model::picture::Layout;
-use crate::model::route::Route;
+use crate::model::route::{Route, Wanted};
 use crate::net::feed::feed;
 use crate::net::http::{self, Trouble};
 use crate::net::poll::{Loaded, polled};
@@ -19,7 +19,7 @@ use crate::ui::notice::{Skeleton, TroubleNotice};
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::api::{Job, ProgramList};
+use protocol::api::{Job, Program, ProgramList};
 use protocol::description::{Entry, Field, ParamProblem};
 use protocol::ids::BlobHash;
 use protocol::job::{Grain, JobSpec, OnFailure};
@@ -28,8 +28,8 @@ use protocol::limits;
 /// The page.
 #[component]
 pub fn Submit(
-    /// The entry to begin with.
-    entry: Option<String>,
+    /// The program and entry to begin with.
+    wanted: Wanted,
 ) -> impl IntoView {
     let programs = polled::<ProgramList>("/programs".into(), 30_000, || false);
     let body = move || match programs.get() {
@@ -39,7 +39,7 @@ pub fn Submit(
         }
         Loaded::Ready(list) => {
             let choices = choices(&list);
-            let first = first_choice(&choices, entry.as_deref());
+            let first = first_choice(&choices, &wanted);
             match first {
                 Some(first) => view! { <Form choices first/> }.into_any(),
                 None => view! { <p class="empty">"The coordinator knows no program."</p> }.into_any(),
@@ -48,39 +48,75 @@ pub fn Submit(
     };
     view! {
         <h1>"Submit a job"</h1>
+        <Ways/>
         <Access/>
         {body}
+    }
+}
+
+/// The two ways to a job: a program that is there, or a script written here.
+#[component]
+pub(super) fn Ways() -> impl IntoView {
+    let way = |route: Route, name: &'static str| {
+        let href = route.href();
+        let current = move || nav().route().is_same_page(&route).then_some("page");
+        view! { <li><a class="nav" href=href aria-current=current>{name}</a></li> }
+    };
+    view! {
+        <nav class="ways" aria-label="Ways to submit">
+            <ul>{way(Route::Submit(Wanted::default()), "A program")} {way(Route::Script, "A script")}</ul>
+        </nav>
     }
 }
 
 /// An entry that can be chosen, and how its program is called in a job.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Choice {
-    program: String,
+    /// What a job calls the program: its name when the coordinator carries it, else its hash.
+    pub(super) program: String,
+    /// What people call it.
+    pub(super) label: String,
     pub(super) entry: Entry,
 }
 
 fn choices(list: &ProgramList) -> Vec<Choice> {
     let of_program = |program: &protocol::api::Program| {
-        let name = if program.built_in {
-            program.description.name.clone()
-        } else {
-            program.hash.to_string()
-        };
+        let (name, label) = (called(program), people_call(program));
         let entries = program.description.entries.clone().into_iter();
         entries.map(move |entry| Choice {
             program: name.clone(),
+            label: label.clone(),
             entry,
         })
     };
     list.programs.iter().flat_map(of_program).collect()
 }
 
-fn first_choice(choices: &[Choice], wanted: Option<&str>) -> Option<usize> {
-    let named = |name: &str| choices.iter().position(|choice| choice.entry.name == name);
+/// What a job calls a program.
+pub(super) fn called(program: &Program) -> String {
+    if program.built_in {
+        program.description.name.clone()
+    } else {
+        program.hash.to_string()
+    }
+}
+
+/// What people call a program: programs of the same name are told apart by the beginning of their hash.
+pub(super) fn people_call(program: &Program) -> String {
+    let name = &program.description.name;
+    match (program.built_in, name.is_empty()) {
+        (true, _) => name.clone(),
+        (false, false) => format!("{name} · {:.8}", program.hash.to_string()),
+        (false, true) => format!("{:.8}", program.hash.to_string()),
+    }
+}
+
+fn first_choice(choices: &[Choice], wanted: &Wanted) -> Option<usize> {
+    let is = |wanted: &Option<String>, there: &str| wanted.as_ref().is_none_or(|wanted| wanted == there);
+    let fits = |choice: &Choice| is(&wanted.program, &choice.program) && is(&wanted.entry, &choice.entry.name);
+    let named = (*wanted != Wanted::default()).then(|| choices.iter().position(fits)).flatten();
     let pictured = || choices.iter().position(|choice| choice.entry.picture.is_some());
-    wanted
-        .and_then(named)
+    named
         .or_else(pictured)
         .or(if choices.is_empty() { None } else { Some(0) })
 }
@@ -98,11 +134,11 @@ pub struct Draft {
     /// What the coordinator found wrong with what was sent.
     refused: RwSignal<Option<Trouble>>,
     /// Whether somebody tried to submit: only then is what is missing called wrong.
-    tried: RwSignal<bool>,
+    pub(super) tried: RwSignal<bool>,
 }
 
 impl Draft {
-    fn new(choice: Choice) -> Draft {
+    pub(super) fn new(choice: Choice) -> Draft {
         let items = Items::suggested(&choice.entry);
         Draft {
             choice: RwSignal::new(choice),
@@ -150,7 +186,7 @@ impl Draft {
     }
 
     /// The job, or the first thing that is wrong with it.
-    fn spec(self) -> Result<JobSpec, String> {
+    pub(super) fn spec(self) -> Result<JobSpec, String> {
         let entry = self.entry();
         let params = self
             .typed
@@ -283,8 +319,11 @@ fn EntryPart(draft: Draft, choices: Vec<Choice>, first: usize) -> impl IntoView 
         } else {
             format!("{} ({})", entry.title, entry.name)
         };
-        view! { <option value=at.to_string() selected=at == first>{title}</option> }
+        let option = view! { <option value=at.to_string() selected=at == first>{title}</option> };
+        (choice.label.clone(), option)
     });
+    let options = grouped(options).into_iter();
+    let options = options.map(|(label, options)| view! { <optgroup label=label>{options}</optgroup> });
     let options = options.collect_view();
     let choose = move |text: String| {
         let choice = text.parse::<usize>().ok().and_then(|at| choices.get(at).cloned());
@@ -307,6 +346,18 @@ fn EntryPart(draft: Draft, choices: Vec<Choice>, first: usize) -> impl IntoView 
             </div>
         </section>
     }
+}
+
+/// Neighbours with the same label together.
+fn grouped<T>(pairs: impl Iterator<Item = (String, T)>) -> Vec<(String, Vec<T>)> {
+    let mut groups: Vec<(String, Vec<T>)> = Vec::new();
+    for (label, one) in pairs {
+        match groups.last_mut() {
+            Some((last, group)) if *last == label => group.push(one),
+            _ => groups.push((label, vec![one])),
+        }
+    }
+    groups
 }
 
 #[component]

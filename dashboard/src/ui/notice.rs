@@ -36,9 +36,21 @@ pub fn TroubleNotice(
     let wants_token = trouble.wants_token();
     view! {
         <Notice tone=Tone::Bad title>
-            <p>{trouble.to_string()}</p>
+            {told(&trouble)}
             {wants_token.then(|| view! { <p><a href="/settings">"Enter a token"</a></p> })}
         </Notice>
+    }
+}
+
+/// What went wrong; a message of several lines, such as a place in a source, keeps its lines.
+fn told(trouble: &Trouble) -> AnyView {
+    match trouble {
+        Trouble::Refused(problem) if problem.detail.contains('\n') => view! {
+            <p>{format!("{}:", problem.title.trim_end_matches('.'))}</p>
+            <pre role="region" tabindex="0" aria-label="What is wrong, and where"><code>{problem.detail.clone()}</code></pre>
+        }
+        .into_any(),
+        _ => view! { <p>{trouble.to_string()}</p> }.into_any(),
     }
 }
 

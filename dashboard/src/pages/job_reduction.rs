@@ -1,0 +1,62 @@
+//! How far a job's reduction is. The live feed does not carry it, so it is read while it moves.
+use super::jobs::of_job;
+use crate::model::format;
+use crate::net::poll::{Loaded, polled};
+use crate::ui::meter::Progress;
+use leptos::prelude::*;
+use protocol::api::{Job, Reduction};
+use protocol::ids::JobId;
+
+/// How often it is read while the job runs.
+const EVERY_MS: i32 = 1_000;
+
+/// Shown only for a job that reduces.
+#[component]
+pub fn JobReduction(
+    /// Which job.
+    id: JobId,
+) -> impl IntoView {
+    let entry = of_job(id, None, |job| {
+        job.spec.reduce.as_ref().map(|reduce| reduce.entry.clone())
+    });
+    move || entry.get().map(|entry| view! { <Stages id entry/> })
+}
+
+#[component]
+fn Stages(id: JobId, entry: String) -> impl IntoView {
+    let over = StoredValue::new(false);
+    let again = move || !over.try_get_value().unwrap_or(true);
+    let job = polled::<Job>(format!("/jobs/{id}"), EVERY_MS, again);
+    let reduction = Memo::new(move |_| match job.get() {
+        Loaded::Ready(job) => {
+            over.set_value(job.state.is_over());
+            job.reduction
+        }
+        _ => None,
+    });
+    let share = Memo::new(move |_| {
+        let reduction = reduction.get()?;
+        (reduction.items > 0).then(|| reduction.items_accepted as f64 / reduction.items as f64)
+    });
+    view! {
+        <section aria-labelledby="reduction">
+            <h2 id="reduction">"Reduction"</h2>
+            <Progress share label=Signal::stored("Lists reduced in this stage".to_owned())/>
+            <p>"With " <code>{entry}</code> ": " {move || said(reduction.get())}</p>
+        </section>
+    }
+}
+
+fn said(reduction: Option<Reduction>) -> String {
+    reduction.map_or_else(
+        || "it begins when the map is complete.".into(),
+        |reduction| {
+            format!(
+                "stage {}, {} of {} reduced.",
+                reduction.stage,
+                format::count(reduction.items_accepted),
+                format::count_of(reduction.items, "list", "lists")
+            )
+        },
+    )
+}
