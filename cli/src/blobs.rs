@@ -1,9 +1,9 @@
 //! Blobs: put a file there, get it back by its hash.
 use crate::args::Format;
-use crate::client::Client;
 use crate::failure::{Code, Failure};
 use crate::output;
 use crate::run;
+use elytra_client::Client;
 use protocol::ids::BlobHash;
 use std::io::Write as _;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! Which server, which token: flags first, then the environment, then what `elytra dev` left in
 //! this folder.
 use crate::args::CommonArgs;
-use crate::client::Client;
 use crate::failure::Failure;
+use elytra_client::{Client, SERVER_DEFAULT};
 use std::path::{Path, PathBuf};
 
 /// Where `elytra dev` keeps its data, unless it is told otherwise.
@@ -11,14 +11,12 @@ pub(crate) const DEV_FOLDER: &str = ".elytra";
 pub(crate) const TOKEN_FILE: &str = "token";
 /// The address of the running `elytra dev`, in its folder.
 pub(crate) const ADDRESS_FILE: &str = "address";
-/// Where a server is looked for when nothing says where it is.
-pub(crate) const SERVER_DEFAULT: &str = "http://127.0.0.1:4750";
 
 /// A client for the server that is meant.
 pub(crate) fn client(common: &CommonArgs) -> Result<Client, Failure> {
     let server = server(common);
     let token = token(common, &server)?;
-    Client::new(&server, token)
+    Ok(Client::new(&server, token)?)
 }
 
 /// The server's address.

@@ -37,6 +37,18 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+impl From<elytra_client::Error> for Failure {
+    fn from(error: elytra_client::Error) -> Self {
+        use elytra_client::Error;
+        match error {
+            Error::Usage(what) => Self::Usage(what),
+            Error::Problem(problem) => Self::Problem(problem),
+            Error::Unreachable { server, why } => Self::Unreachable { server, why },
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
 impl Failure {
     /// The exit code.
     pub(crate) fn code(&self) -> Code {

@@ -1,11 +1,11 @@
 //! Jobs: list, show, steer, wait for, watch.
 use crate::args::{Format, JobCommand, JobListArgs};
-use crate::client::Client;
 use crate::failure::{Code, Failure};
 use crate::output::{self, Table, facts, numbers, words};
 use crate::progress::Progress;
 use crate::run::{cause_word, code_of, summary};
 use crate::say::{Paint, ago, bytes, duration_ms, note, number, rate};
+use elytra_client::Client;
 use protocol::api::{ErrorGroups, Explanation, Job};
 use protocol::ids::JobId;
 use protocol::job::Grain;

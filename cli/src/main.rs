@@ -16,7 +16,6 @@
 
 mod args;
 mod blobs;
-mod client;
 mod context;
 mod demo;
 mod dev;

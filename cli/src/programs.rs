@@ -1,10 +1,10 @@
 //! Programs: upload them, list them, say what they take.
 use crate::args::Format;
-use crate::client::Client;
 use crate::failure::{Code, Failure};
 use crate::output::{self, Table, facts, numbers, words};
 use crate::run;
 use crate::say::{Paint, bytes, note};
+use elytra_client::Client;
 use protocol::api::Program;
 use protocol::description::{Entry, Field, ProgramKind};
 use protocol::problem::Problem;

@@ -1,7 +1,7 @@
 //! How a job gets on, on standard error: a line that moves on a terminal, a line now and then elsewhere.
 //! When nothing moves for a while, it says why.
-use crate::client::Client;
 use crate::say::{duration_ms, note, number, rate};
+use elytra_client::Client;
 use indicatif::{ProgressBar, ProgressStyle};
 use protocol::api::Job;
 use protocol::ids::JobId;

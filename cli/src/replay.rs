@@ -1,12 +1,12 @@
 //! `elytra task replay`: one shard, fetched and run here with all it has to say.
 use crate::args::{Format, ReplayArgs};
-use crate::client::Client;
 use crate::failure::{Code, Failure};
 use crate::output;
 use crate::say::{bytes, duration_ms, note};
 use crate::shell::{self, Replayed};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use elytra_client::Client;
 use kernel_abi::FAILURE_PREFIX;
 use protocol::ids::ProgramHash;
 use serde_json::{Value, json};

@@ -1,9 +1,9 @@
 //! Workers: the list.
 use crate::args::Format;
-use crate::client::Client;
 use crate::failure::{Code, Failure};
 use crate::output::{self, Table, numbers, words};
 use crate::say::{ago, number, rate};
+use elytra_client::Client;
 use protocol::api::Worker;
 use protocol::wire::WorkerKind;
 use serde_json::Value;

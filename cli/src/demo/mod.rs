@@ -9,12 +9,12 @@ mod report;
 mod work;
 
 use crate::args::DemoArgs;
-use crate::client::Client;
 use crate::context::DEV_FOLDER;
 use crate::dev::House;
 use crate::failure::{Code, Failure};
 use crate::say::{Paint, note};
 use anyhow::Context as _;
+use elytra_client::Client;
 use report::Report;
 use std::path::PathBuf;
 

@@ -1,12 +1,12 @@
 //! The jobs of the demonstration, all at once, and what they answered.
 use super::primes::odd_primes_below;
-use crate::client::{Client, Line, Results};
 use crate::failure::Failure;
 use crate::picture::{Canvas, Size};
 use crate::progress;
 use crate::say::note;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use elytra_client::{Client, Line, Results};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use protocol::api::{Job, ResultLine};
 use protocol::job::{InputSpec, JobSpec, JobState, RangeSpec};

@@ -3,10 +3,10 @@
 //! One thread reads whatever is waiting, up to a batch; the next batch gathers while the one before is
 //! on its way. No timer is involved: a single line goes out as soon as it is there. At most
 //! [`WAITING_MAX`] items are without a result, so memory stays flat however long the input is.
-use crate::client::{Away, Client, is_passing};
 use crate::failure::Failure;
 use crate::run::joblog::Done;
 use bytes::Bytes;
+use elytra_client::Client;
 use protocol::ids::JobId;
 use protocol::job::Encoding;
 use protocol::limits::ITEM_BYTES_MAX;
@@ -21,8 +21,6 @@ const BATCH_ITEMS_MAX: u64 = 1_000;
 const READ_BYTES: usize = 64 << 10;
 /// Batches between the reader and the sender.
 const BATCHES_WAITING_MAX: usize = 1;
-/// How long to wait when the server says that too much waits already.
-const FULL_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Whole lines.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,33 +46,12 @@ pub(crate) async fn feed(
         let Ok(_) = results.wait_for(|&results| sent <= results + room).await else {
             return Ok(());
         };
-        send(&client, job, &batch, sent).await?;
+        let added = client.add_items_once(job, batch.lines.clone(), sent).await;
+        added.map_err(|error| in_whole_input(error.into(), sent))?;
         sent += batch.items;
     }
-    client
-        .patiently(|| client.steer(job, "close"), |_| {})
-        .await
-        .map(drop)
-}
-
-/// Sends a batch once, also when the answer to it is lost: this is the only sender, so the job's count
-/// of items tells whether the batch arrived.
-async fn send(client: &Client, job: JobId, batch: &Batch, sent: u64) -> Result<(), Failure> {
-    let mut away = Away::default();
-    loop {
-        match client.add_items(job, batch.lines.clone()).await {
-            Ok(_) => return Ok(()),
-            Err(Failure::Problem(problem)) if problem.status == 429 => tokio::time::sleep(FULL_PAUSE).await,
-            Err(failure) if is_passing(&failure) => {
-                away.wait(failure, &|_| {}).await?;
-                let stands = client.patiently(|| client.job(job), |_| {}).await?;
-                if stands.counts.items > sent {
-                    return Ok(());
-                }
-            }
-            Err(failure) => return Err(in_whole_input(failure, sent)),
-        }
-    }
+    client.patiently(|| client.steer(job, "close"), |_| {}).await?;
+    Ok(())
 }
 
 /// The server counts the lines of a batch; people count those of the whole input.

@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM while a job runs: the first one cancels the job, the second one ends at once.
-use crate::client::Client;
 use crate::failure::{Code, Failure};
 use crate::say::note;
+use elytra_client::Client;
 use protocol::ids::JobId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -16,7 +16,7 @@ pub(super) fn cancel_on_signal(client: Client, job: JobId) -> Result<(), Failure
             if let Err(failure) = client.steer(job, "cancel").await {
                 note(&format!(
                     "the job could not be cancelled ({:?}): elytra cancel {job}",
-                    failure.code()
+                    Failure::from(failure).code()
                 ));
                 std::process::exit(Code::Cancelled as i32);
             }

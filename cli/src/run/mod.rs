@@ -9,12 +9,12 @@ mod sink;
 pub(crate) use sink::cause_word;
 
 use crate::args::{ForArgs, Format, InputArgs, ResultArgs, RunArgs, SubmitArgs};
-use crate::client::{Client, Line, Results};
 use crate::failure::{Code, Failure};
 use crate::output;
 use crate::picture::{Canvas, Size};
 use crate::progress::Progress;
 use crate::say::{count, duration_ms, note, rate};
+use elytra_client::{Client, Line, Results, idempotency_key};
 use joblog::{Done, JobLog};
 use plan::{Plan, plan};
 pub(crate) use plan::{send, upload};
@@ -110,7 +110,7 @@ async fn give_up(client: &Client, job: &Job, failure: &Failure) {
     } else if let Err(why) = client.steer(id, "cancel").await {
         note(&format!(
             "job {id} could not be cancelled ({:?}): elytra cancel {id}",
-            why.code()
+            Failure::from(why).code()
         ));
     }
 }
@@ -316,9 +316,7 @@ fn key(given: Option<&str>) -> Result<String, Failure> {
     if let Some(key) = given {
         return Ok(key.into());
     }
-    let chance = getrandom::u64().and_then(|a| getrandom::u64().map(|b| (a, b)));
-    let (a, b) = chance.map_err(|error| Failure::Other(anyhow::anyhow!("no random bytes: {error}")))?;
-    Ok(format!("cli-{a:016x}{b:016x}"))
+    Ok(idempotency_key()?)
 }
 
 /// The task that sends standard input, where there is one; it ends with its owner.

@@ -1,8 +1,8 @@
 //! From flags to a job: the program's own description says how items are read.
 use crate::args::{InputArgs, JobArgs, OnFailureArg};
-use crate::client::Client;
 use crate::failure::Failure;
 use crate::run::program::{Chosen, choose, command_params};
+use elytra_client::Client;
 use futures_util::stream;
 use protocol::description::{Entry, FieldKind, Picture};
 use protocol::ids::BlobHash;

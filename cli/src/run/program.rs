@@ -1,12 +1,12 @@
 //! What runs: an entry of a program that the server has, or a file, which is uploaded.
 use crate::args::{CommandArgs, InputArgs, JobArgs};
-use crate::client::Client;
 use crate::failure::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use elytra_client::{Client, read_program};
 use protocol::api::Program;
 use protocol::description::{Entry, ProgramKind, nearest};
-use protocol::limits::{PARAMS_BYTES_MAX, PROGRAM_BYTES_MAX};
+use protocol::limits::PARAMS_BYTES_MAX;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -84,18 +84,8 @@ fn is_file(what: &str) -> bool {
 
 /// Uploads a program; the server checks it.
 pub(crate) async fn push(client: &Client, path: &Path) -> Result<Program, Failure> {
-    let wrong = |why: String| Failure::Usage(format!("{}: {why}", path.display()));
-    let length = std::fs::metadata(path)
-        .map_err(|error| wrong(error.to_string()))?
-        .len();
-    if length > PROGRAM_BYTES_MAX as u64 {
-        return Err(wrong(format!(
-            "has {length} bytes; a program has at most {PROGRAM_BYTES_MAX}. Build it for size, and strip it"
-        )));
-    }
-    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    client.push(&name, bytes).await
+    let (name, bytes) = read_program(path)?;
+    Ok(client.push(&name, bytes).await?)
 }
 
 /// The entry that was named; otherwise the default one, or the only one.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Each package of ours and those of ours that it may build on. Tests may use more.
-const MAY_KNOW: [(&str, &[&str]); 21] = [
+const MAY_KNOW: [(&str, &[&str]); 22] = [
     ("kernel-abi", &[]),
     ("kernel-macros", &[]),
     ("elytra-kernel", &["kernel-abi", "kernel-macros"]),
@@ -39,10 +39,12 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
     ),
     ("web-worker", &["protocol", "kernel-abi", "worker"]),
     ("dashboard", &["protocol", "kernel-abi"]),
+    ("elytra-client", &["protocol"]),
     (
         "elytra",
         &[
             "protocol",
+            "elytra-client",
             "kernel-abi",
             "coordinator",
             "native-worker",

@@ -1,16 +1,16 @@
-//! The server as the command line sees it: one method an address, in the types of `protocol`.
+//! The API as it is: one method an address, in the types of `protocol`.
 //!
 //! A call fails at once when the server cannot be reached; [`Client::patiently`] waits for a server
 //! that is being restarted.
 mod results;
 
-pub(crate) use results::{Line, Results};
+pub use results::{Line, Results};
 
-use crate::failure::Failure;
+use crate::Error;
 use bytes::Bytes;
 use protocol::api::{
-    Blob, ErrorGroups, Explanation, ItemsAdded, Job, JobPage, Overview, Program, ProgramList, Shard,
-    TokenList, TokenMade, TokenRequest, WorkerList,
+    Blob, ErrorGroups, Explanation, Job, JobPage, Overview, Program, ProgramList, Shard, TokenList,
+    TokenMade, TokenRequest, WorkerList,
 };
 use protocol::ids::{BlobHash, JobId, ProgramHash, WorkerId};
 use protocol::job::JobSpec;
@@ -24,14 +24,16 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long an answer may pause. Streams that wait for news show every 10 s that they live.
 const PAUSE_MAX: Duration = Duration::from_secs(45);
 /// How long a server that went away is waited for.
-pub(crate) const AWAY_MAX: Duration = Duration::from_secs(60);
+const AWAY_MAX: Duration = Duration::from_secs(60);
 /// The first and the longest pause between two tries.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(100);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The longest pause that a server may ask for when too much waits already.
+const FULL_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// A server. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Client {
+pub struct Client {
     http: reqwest::Client,
     server: String,
     token: Option<String>,
@@ -39,7 +41,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// For this server, with this token.
-    pub(crate) fn new(server: &str, token: Option<String>) -> Result<Self, Failure> {
+    pub fn new(server: &str, token: Option<String>) -> Result<Self, Error> {
         check_address(server)?;
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIME_MAX)
@@ -47,7 +49,7 @@ impl Client {
             .tcp_nodelay(true)
             .user_agent(concat!("elytra/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| Failure::Other(error.into()))?;
+            .map_err(|error| Error::Machine(format!("the HTTP client cannot be made: {error}")))?;
         Ok(Self {
             http,
             server: server.trim_end_matches('/').into(),
@@ -56,11 +58,12 @@ impl Client {
     }
 
     /// The server's address.
-    pub(crate) fn server(&self) -> &str {
+    pub fn server(&self) -> &str {
         &self.server
     }
 
-    pub(crate) async fn submit(&self, spec: &JobSpec, key: &str) -> Result<Job, Failure> {
+    /// Submits a job. The same `key` again finds the job of the first time.
+    pub async fn submit(&self, spec: &JobSpec, key: &str) -> Result<Job, Error> {
         let request = || {
             self.request(Method::POST, "/jobs")
                 .header("idempotency-key", key)
@@ -69,85 +72,116 @@ impl Client {
         self.json(request).await
     }
 
-    pub(crate) async fn job(&self, id: JobId) -> Result<Job, Failure> {
+    /// How a job stands.
+    pub async fn job(&self, id: JobId) -> Result<Job, Error> {
         self.get(&format!("/jobs/{id}")).await
     }
 
     /// A page of jobs; `query` holds what is asked for.
-    pub(crate) async fn jobs(&self, query: &[(&str, &str)]) -> Result<JobPage, Failure> {
+    pub async fn jobs(&self, query: &[(&str, &str)]) -> Result<JobPage, Error> {
         self.json(|| self.ask("/jobs", query)).await
     }
 
     /// `verb` is one of cancel, pause, resume, retry, close.
-    pub(crate) async fn steer(&self, id: JobId, verb: &str) -> Result<Job, Failure> {
+    pub async fn steer(&self, id: JobId, verb: &str) -> Result<Job, Error> {
         self.json(|| self.request(Method::POST, &format!("/jobs/{id}/{verb}")))
             .await
     }
 
-    /// Adds lines to an open job. Not to be repeated blindly: a lost answer may mean that they arrived.
-    pub(crate) async fn add_items(&self, id: JobId, lines: Bytes) -> Result<ItemsAdded, Failure> {
-        let path = format!("/jobs/{id}/items");
-        self.json(|| {
-            let request = self
-                .request(Method::POST, &path)
-                .header("content-type", "application/x-ndjson");
-            request.body(lines.clone())
-        })
-        .await
+    /// Adds lines to an open job, once, also when the answer to it is lost: where this is the job's only
+    /// sender, its count of items tells whether they arrived. `items_before` is what was sent before.
+    /// Where too many wait already, it waits until they are fewer.
+    pub async fn add_items_once(&self, id: JobId, lines: Bytes, items_before: u64) -> Result<(), Error> {
+        let mut away = Away::default();
+        loop {
+            match self.add_items(id, lines.clone()).await {
+                Ok(Added::All) => return Ok(()),
+                Ok(Added::Full { pause }) => tokio::time::sleep(pause).await,
+                Err(error) if error.is_passing() => {
+                    away.wait(error, &|_| {}).await?;
+                    let stands = self.patiently(|| self.job(id), |_| {}).await?;
+                    if stands.counts.items > items_before {
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
-    pub(crate) async fn errors(&self, id: JobId) -> Result<ErrorGroups, Failure> {
+    async fn add_items(&self, id: JobId, lines: Bytes) -> Result<Added, Error> {
+        let request = self
+            .request(Method::POST, &format!("/jobs/{id}/items"))
+            .header("content-type", "application/x-ndjson")
+            .body(lines);
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        match response.status() {
+            StatusCode::TOO_MANY_REQUESTS => Ok(Added::Full {
+                pause: retry_after(&response),
+            }),
+            status if status.is_success() => Ok(Added::All),
+            _ => Err(problem(response).await),
+        }
+    }
+
+    /// Why attempts of a job failed, most frequent first.
+    pub async fn errors(&self, id: JobId) -> Result<ErrorGroups, Error> {
         self.get(&format!("/jobs/{id}/errors")).await
     }
 
-    pub(crate) async fn explain_job(&self, id: JobId) -> Result<Explanation, Failure> {
+    /// Why a job does not move, and what would change it.
+    pub async fn explain_job(&self, id: JobId) -> Result<Explanation, Error> {
         self.get(&format!("/jobs/{id}/explain")).await
     }
 
-    pub(crate) async fn explain_worker(&self, id: WorkerId) -> Result<Explanation, Failure> {
+    /// Why a worker has nothing to do, and what would change it.
+    pub async fn explain_worker(&self, id: WorkerId) -> Result<Explanation, Error> {
         self.get(&format!("/workers/{id}/explain")).await
     }
 
-    pub(crate) async fn workers(&self) -> Result<WorkerList, Failure> {
+    /// The workers.
+    pub async fn workers(&self) -> Result<WorkerList, Error> {
         self.get("/workers").await
     }
 
-    pub(crate) async fn overview(&self) -> Result<Overview, Failure> {
+    /// Everything at a glance.
+    pub async fn overview(&self) -> Result<Overview, Error> {
         self.get("/overview").await
     }
 
-    pub(crate) async fn programs(&self) -> Result<ProgramList, Failure> {
+    /// The programs that the server knows.
+    pub async fn programs(&self) -> Result<ProgramList, Error> {
         self.get("/programs").await
     }
 
     /// A shard as a worker gets it.
-    pub(crate) async fn shard(&self, job: JobId, shard: u32) -> Result<Shard, Failure> {
+    pub async fn shard(&self, job: JobId, shard: u32) -> Result<Shard, Error> {
         self.get(&format!("/jobs/{job}/shards/{shard}")).await
     }
 
     /// A program's admitted bytes.
-    pub(crate) async fn module(&self, program: ProgramHash) -> Result<Bytes, Failure> {
+    pub async fn module(&self, program: ProgramHash) -> Result<Bytes, Error> {
         let request = self.request(Method::GET, &format!("/programs/{program}/module"));
         let response = self.send(request).await?;
         response.bytes().await.map_err(|error| self.unreachable(&error))
     }
 
     /// A blob's bytes, to be read in pieces.
-    pub(crate) async fn download(&self, hash: BlobHash) -> Result<Response, Failure> {
+    pub async fn download(&self, hash: BlobHash) -> Result<Response, Error> {
         let request = self.request(Method::GET, &format!("/blobs/{hash}"));
         self.send(request).await
     }
 
     /// The next piece of a body; nothing at its end.
-    pub(crate) async fn piece(&self, body: &mut Response) -> Result<Option<Bytes>, Failure> {
+    pub async fn piece(&self, body: &mut Response) -> Result<Option<Bytes>, Error> {
         body.chunk().await.map_err(|error| self.unreachable(&error))
     }
 
     /// A program by the name that the server carries it under, or by hash; `None` when the server does
     /// not say (it will when the job is submitted).
-    pub(crate) async fn program(&self, name: &str) -> Result<Option<Program>, Failure> {
+    pub async fn program(&self, name: &str) -> Result<Option<Program>, Error> {
         let list = match self.programs().await {
-            Err(Failure::Problem(problem)) if problem.status == 403 => return Ok(None),
+            Err(Error::Problem(problem)) if problem.status == 403 => return Ok(None),
             list => list?,
         };
         let is_meant = |p: &Program| p.description.name == name || p.hash.to_string() == name;
@@ -155,58 +189,55 @@ impl Client {
     }
 
     /// Uploads a program under its file's name; the server checks it.
-    pub(crate) async fn push(&self, file: &str, bytes: Vec<u8>) -> Result<Program, Failure> {
+    pub async fn push(&self, file: &str, bytes: Vec<u8>) -> Result<Program, Error> {
         let pairs = form_urlencoded(&[("file", file)]);
         let request = self.request(Method::POST, &format!("/programs?{pairs}"));
         answer(self.send(request.body(bytes)).await?).await
     }
 
-    pub(crate) async fn upload(&self, body: Body) -> Result<Blob, Failure> {
+    /// Uploads a blob.
+    pub async fn upload(&self, body: Body) -> Result<Blob, Error> {
         let request = self.request(Method::POST, "/blobs").body(body);
         answer(self.send(request).await?).await
     }
 
-    pub(crate) async fn make_token(&self, request: &TokenRequest) -> Result<TokenMade, Failure> {
+    /// Makes a token; its text is told once.
+    pub async fn make_token(&self, request: &TokenRequest) -> Result<TokenMade, Error> {
         self.json(|| self.request(Method::POST, "/tokens").json(request))
             .await
     }
 
-    pub(crate) async fn tokens(&self) -> Result<TokenList, Failure> {
+    /// The tokens, without their texts.
+    pub async fn tokens(&self) -> Result<TokenList, Error> {
         self.get("/tokens").await
     }
 
-    pub(crate) async fn revoke_token(&self, id: &str) -> Result<(), Failure> {
+    /// From now on the token is worth nothing.
+    pub async fn revoke_token(&self, id: &str) -> Result<(), Error> {
         let request = self.request(Method::DELETE, &format!("/tokens/{id}"));
         self.send(request).await.map(drop)
     }
 
     /// Repeats `call` while the server is away, at most [`AWAY_MAX`]; `told` is called once when the
     /// waiting begins.
-    pub(crate) async fn patiently<T, F>(
-        &self,
-        call: impl Fn() -> F,
-        told: impl Fn(&str),
-    ) -> Result<T, Failure>
+    pub async fn patiently<T, F>(&self, call: impl Fn() -> F, told: impl Fn(&str)) -> Result<T, Error>
     where
-        F: Future<Output = Result<T, Failure>>,
+        F: Future<Output = Result<T, Error>>,
     {
         let mut away = Away::default();
         loop {
             match call().await {
-                Err(failure) if is_passing(&failure) => away.wait(failure, &told).await?,
+                Err(error) if error.is_passing() => away.wait(error, &told).await?,
                 result => return result,
             }
         }
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         self.json(|| self.request(Method::GET, path)).await
     }
 
-    async fn json<T: DeserializeOwned>(
-        &self,
-        request: impl FnOnce() -> RequestBuilder,
-    ) -> Result<T, Failure> {
+    async fn json<T: DeserializeOwned>(&self, request: impl FnOnce() -> RequestBuilder) -> Result<T, Error> {
         answer(self.send(request()).await?).await
     }
 
@@ -225,7 +256,7 @@ impl Client {
         self.request(Method::GET, &format!("{path}{pairs}"))
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         if response.status().is_success() {
             Ok(response)
@@ -234,12 +265,40 @@ impl Client {
         }
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        Failure::Unreachable {
+    fn unreachable(&self, error: &reqwest::Error) -> Error {
+        Error::Unreachable {
             server: self.server.clone(),
             why: innermost(error),
         }
     }
+}
+
+/// What became of lines for an open job.
+enum Added {
+    All,
+    /// None of them: too many wait already.
+    Full {
+        pause: Duration,
+    },
+}
+
+/// As long as the server asks for, within bounds.
+fn retry_after(response: &Response) -> Duration {
+    let header = response.headers().get(reqwest::header::RETRY_AFTER);
+    let seconds = header.and_then(|value| value.to_str().ok()?.parse().ok());
+    seconds
+        .map_or(RETRY_PAUSE_MAX, Duration::from_secs)
+        .clamp(RETRY_PAUSE_MIN, FULL_PAUSE_MAX)
+}
+
+/// A key under which a submission may be repeated without making a second job.
+///
+/// # Errors
+/// [`Error::Machine`] when the system has no random bytes.
+pub fn idempotency_key() -> Result<String, Error> {
+    let chance = getrandom::u64().and_then(|a| getrandom::u64().map(|b| (a, b)));
+    let (a, b) = chance.map_err(|error| Error::Machine(format!("no random bytes: {error}")))?;
+    Ok(format!("client-{a:016x}{b:016x}"))
 }
 
 /// A server that is away: how long already.
@@ -251,26 +310,17 @@ pub(crate) struct Away {
 
 impl Away {
     /// Waits a little longer than the last time; gives the failure back when it lasts too long.
-    pub(crate) async fn wait(&mut self, failure: Failure, told: &impl Fn(&str)) -> Result<(), Failure> {
+    pub(crate) async fn wait(&mut self, error: Error, told: &impl Fn(&str)) -> Result<(), Error> {
         let since = *self.since.get_or_insert_with(|| {
             told("the server is away; waiting for it");
             Instant::now()
         });
         if since.elapsed() > AWAY_MAX {
-            return Err(failure);
+            return Err(error);
         }
         self.pause = (self.pause * 2).clamp(RETRY_PAUSE_MIN, RETRY_PAUSE_MAX);
         tokio::time::sleep(self.pause).await;
         Ok(())
-    }
-}
-
-/// Whether trying again may help.
-pub(crate) fn is_passing(failure: &Failure) -> bool {
-    match failure {
-        Failure::Unreachable { .. } => true,
-        Failure::Problem(problem) => matches!(problem.status, 429 | 502 | 503 | 504),
-        _ => false,
     }
 }
 
@@ -296,8 +346,8 @@ fn form_urlencoded(query: &[(&str, &str)]) -> String {
     pairs.join("&")
 }
 
-fn check_address(server: &str) -> Result<(), Failure> {
-    let wrong = |why: &str| Failure::Usage(format!("'{server}' is not the address of a server: {why}"));
+fn check_address(server: &str) -> Result<(), Error> {
+    let wrong = |why: &str| Error::Usage(format!("'{server}' is not the address of a server: {why}"));
     match reqwest::Url::parse(server) {
         Ok(url) if url.scheme() == "http" && url.has_host() => Ok(()),
         Ok(url) if url.scheme() == "https" => Err(wrong(
@@ -307,17 +357,15 @@ fn check_address(server: &str) -> Result<(), Failure> {
     }
 }
 
-async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
+async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
     let server = response.url().origin().ascii_serialization();
     match response.json().await {
         Ok(answer) => Ok(answer),
         Err(error) if error.is_decode() => {
             let why = innermost(&error);
-            Err(Failure::Other(anyhow::anyhow!(
-                "{server} answered something else than expected ({why})"
-            )))
+            Err(Error::Strange { server, why })
         }
-        Err(error) => Err(Failure::Unreachable {
+        Err(error) => Err(Error::Unreachable {
             server,
             why: innermost(&error),
         }),
@@ -325,12 +373,12 @@ async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
 }
 
 /// The problem in the body, or one made of the status when what answered is not ours.
-async fn problem(response: Response) -> Failure {
+async fn problem(response: Response) -> Error {
     let status = response.status();
     let server = response.url().origin().ascii_serialization();
     let body = response.bytes().await.unwrap_or_default();
     let problem = serde_json::from_slice(&body).unwrap_or_else(|_| foreign(status, &server));
-    Failure::Problem(Box::new(problem))
+    Error::Problem(Box::new(problem))
 }
 
 fn foreign(status: StatusCode, server: &str) -> Problem {

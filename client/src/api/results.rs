@@ -1,6 +1,6 @@
 //! A job's results as a stream that outlives the connection: it is taken up where it broke off.
-use super::{Away, Client, is_passing};
-use crate::failure::Failure;
+use super::{Away, Client};
+use crate::Error;
 use bytes::{Buf, Bytes, BytesMut};
 use protocol::api::ResultLine;
 use protocol::ids::JobId;
@@ -13,17 +13,22 @@ const PAGE_ITEMS: u32 = limits::RESULTS_PAGE_MAX;
 /// Longest line: an output with its JSON round it, or in base64.
 const LINE_BYTES_MAX: usize = 2 * limits::OUTPUT_BYTES_MAX;
 
-/// One piece of news.
+/// One piece of news of a job.
 #[derive(Debug)]
-pub(crate) enum Line {
+pub enum Line {
     /// An item's output, or items that have none.
     Result(ResultLine),
-    /// Nothing more for now; `over` when nothing more will come.
-    End { over: bool, state: JobState },
+    /// Nothing more for now.
+    End {
+        /// Whether nothing more will come.
+        over: bool,
+        /// How the job stands.
+        state: JobState,
+    },
 }
 
-/// The stream.
-pub(crate) struct Results {
+/// A job's results. A broken connection is taken up where it broke off.
+pub struct Results {
     client: Client,
     job: JobId,
     unordered: bool,
@@ -48,7 +53,7 @@ struct Page {
 
 impl Results {
     /// From the beginning. With `follow` it waits for what is not there yet.
-    pub(crate) fn new(client: &Client, job: JobId, unordered: bool, follow: bool) -> Self {
+    pub fn new(client: &Client, job: JobId, unordered: bool, follow: bool) -> Self {
         Self {
             client: client.clone(),
             job,
@@ -62,30 +67,30 @@ impl Results {
     }
 
     /// The next line. Safe to drop while it waits. `told` hears when the server is away.
-    pub(crate) async fn next(&mut self, told: impl Fn(&str)) -> Result<Line, Failure> {
+    pub async fn next(&mut self, told: impl Fn(&str)) -> Result<Line, Error> {
         let mut away = Away::default();
         loop {
             match self.try_next().await {
                 Ok(Some(line)) => return Ok(line),
                 Ok(None) => {}
-                Err(failure) if is_passing(&failure) && self.follow => {
+                Err(error) if error.is_passing() && self.follow => {
                     self.page = None;
-                    away.wait(failure, &told).await?;
+                    away.wait(error, &told).await?;
                 }
-                Err(failure) => return Err(failure),
+                Err(error) => return Err(error),
             }
         }
     }
 
     /// Whether another line is here already, so that what was told need not be flushed yet.
-    pub(crate) fn has_line(&self) -> bool {
+    pub fn has_line(&self) -> bool {
         self.page
             .as_ref()
             .is_some_and(|page| page.buffer.contains(&b'\n'))
     }
 
     /// One step: a line to hand on, or `None` after what only moves the stream.
-    async fn try_next(&mut self) -> Result<Option<Line>, Failure> {
+    async fn try_next(&mut self) -> Result<Option<Line>, Error> {
         let page = match &mut self.page {
             Some(page) => page,
             none => {
@@ -106,9 +111,12 @@ impl Results {
         }
     }
 
-    fn take(&mut self, line: &[u8]) -> Result<Option<Line>, Failure> {
+    fn take(&mut self, line: &[u8]) -> Result<Option<Line>, Error> {
         let line: ResultLine = serde_json::from_slice(line).map_err(|error| {
-            Failure::Other(anyhow::anyhow!("a line of the results cannot be read: {error}"))
+            strange(
+                self.client.server(),
+                format!("a line of the results cannot be read: {error}"),
+            )
         })?;
         match line {
             ResultLine::Cursor { cursor, end, state } => {
@@ -134,7 +142,7 @@ impl Results {
     }
 
     /// A page that ends behind a cursor is whole, any other was cut off.
-    fn page_ended(&mut self) -> Result<Option<Line>, Failure> {
+    fn page_ended(&mut self) -> Result<Option<Line>, Error> {
         let page = self.page.take();
         let (told, state) = page.map_or((0, None), |page| (page.told, page.closed_by));
         match state {
@@ -143,7 +151,7 @@ impl Results {
             // A server that stops ends the pages that follow; so does one that breaks.
             _ => {
                 let server = self.client.server().into();
-                Err(Failure::Unreachable {
+                Err(Error::Unreachable {
                     server,
                     why: "the results ended too soon".into(),
                 })
@@ -158,7 +166,7 @@ async fn open(
     unordered: bool,
     follow: bool,
     cursor: Option<&str>,
-) -> Result<Page, Failure> {
+) -> Result<Page, Error> {
     let order = if unordered { "completed" } else { "index" };
     let limit = PAGE_ITEMS.to_string();
     let mut query = vec![
@@ -180,8 +188,8 @@ async fn open(
 
 impl Page {
     /// The next line; `None` at the end of the body.
-    async fn line(&mut self, server: &str) -> Result<Option<Bytes>, Failure> {
-        let cut_off = |why: String| Failure::Unreachable {
+    async fn line(&mut self, server: &str) -> Result<Option<Bytes>, Error> {
+        let cut_off = |why: String| Error::Unreachable {
             server: server.into(),
             why,
         };
@@ -197,9 +205,7 @@ impl Page {
             }
             self.searched = self.buffer.len();
             if self.searched > LINE_BYTES_MAX {
-                return Err(Failure::Other(anyhow::anyhow!(
-                    "a line of the results is too long"
-                )));
+                return Err(strange(server, "a line of the results is too long".into()));
             }
             match self.response.chunk().await {
                 Ok(Some(piece)) => self.buffer.extend_from_slice(&piece),
@@ -208,4 +214,9 @@ impl Page {
             }
         }
     }
+}
+
+fn strange(server: &str, why: String) -> Error {
+    let server = server.into();
+    Error::Strange { server, why }
 }
