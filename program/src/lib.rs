@@ -1,8 +1,9 @@
-//! Admission: checks and describes a WebAssembly module.
+//! Admission: checks a module, makes it compute the same everywhere, and describes it.
 //!
 //! [`admit`] is called once, when a program is uploaded. What it lets through imports nothing but
-//! the kernel ABI, has one bounded memory, uses only features that every engine computes alike,
-//! and compiles in bounded time; its hash is the program's name ever after. Nothing here does IO.
+//! the kernel ABI or WASI, has one bounded memory, uses only features that every engine computes alike,
+//! and compiles in bounded time. Its NaNs are canonical where they can be seen and its calls are counted;
+//! its hash is the program's name ever after. Nothing here does IO.
 #![forbid(unsafe_code)]
 
 mod begin;

@@ -20,7 +20,7 @@ use crate::check::{Function, Signatures};
 use crate::edit::{Edit, leb, signed_leb, write_leb};
 use crate::rewrite::Additions;
 use graph::Calls;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use wasmparser::{FuncType, Operator, ValType};
 
@@ -181,7 +181,7 @@ fn counted(signatures: &Signatures, functions: &[Function], referenced: &[u32]) 
     in_tables.extend(functions.iter().flat_map(|function| &function.facts.references));
     in_tables.sort_unstable();
     in_tables.dedup();
-    let mut of_type = HashMap::new();
+    let mut of_type = BTreeMap::new();
     let mut node_of = |calls: &mut Calls, ty: Option<&FuncType>| {
         *of_type.entry(ty.cloned()).or_insert_with(|| calls.add_free())
     };
@@ -289,14 +289,14 @@ impl Function {
 
 /// The module's types, and those that are added.
 struct Types {
-    known: HashMap<FuncType, u32>,
+    known: BTreeMap<FuncType, u32>,
     next: u32,
     added: Vec<Vec<u8>>,
 }
 
 impl Types {
     fn new(signatures: &Signatures) -> Self {
-        let mut known = HashMap::new();
+        let mut known = BTreeMap::new();
         for (index, ty) in (0u32..).zip(&signatures.types) {
             if let Some(ty) = ty {
                 known.entry(ty.clone()).or_insert(index);
