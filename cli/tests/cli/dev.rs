@@ -128,10 +128,29 @@ fn the_examples_run() {
     );
     let price: f64 = example("option.sh", &["100", "10"]).trim().parse().unwrap();
     assert!((price - 10.45).abs() < 0.1, "{price}");
+    example("path-tracer.sh", &["tracer.ppm", "40", "4"]);
+    assert_eq!(
+        std::fs::read(dev.path().join("tracer.ppm")).unwrap(),
+        traced(40, 4)
+    );
     let text = "one two three\n".repeat(300_000);
     std::fs::write(dev.path().join("text"), &text).unwrap();
     let counted = example("word-count.sh", &["text"]);
     assert_eq!(counted, format!("300000 900000 {}\n", text.len()));
     example("picture.sh", &["set.png"]);
     assert!(dev.path().join("set.png").exists());
+}
+
+/// The path tracer's picture, computed natively.
+fn traced(width: u32, samples: u32) -> Vec<u8> {
+    let picture = path_tracer::Picture {
+        width,
+        height: width,
+        samples,
+        bounces: 6,
+        seed: 1,
+    };
+    let rows = (0..width).map(|row| path_tracer::row(row, &picture).unwrap().0);
+    let head = format!("P6 {width} {width} 255\n").into_bytes();
+    std::iter::once(head).chain(rows).flatten().collect()
 }

@@ -7,11 +7,12 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Each package of ours and those of ours that it may build on. Tests may use more.
-const MAY_KNOW: [(&str, &[&str]); 22] = [
+const MAY_KNOW: [(&str, &[&str]); 23] = [
     ("kernel-abi", &[]),
     ("kernel-macros", &[]),
     ("elytra-kernel", &["kernel-abi", "kernel-macros"]),
     ("rust-core", &["elytra-kernel", "kernel-abi"]),
+    ("path-tracer", &["elytra-kernel"]),
     ("protocol", &["kernel-abi"]),
     ("scheduler", &["protocol", "kernel-abi"]),
     ("worker", &["protocol", "kernel-abi"]),
