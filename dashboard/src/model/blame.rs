@@ -38,9 +38,8 @@ pub fn blames(groups: Vec<ErrorGroup>) -> Vec<Blame> {
     let mut blames: Vec<Blame> = Vec::new();
     for group in groups {
         let place = place(&group.detail);
-        let same = |blame: &&mut Blame| {
-            blame.cause == group.cause && blame.place.is_some() && blame.place == place
-        };
+        let same =
+            |blame: &&mut Blame| blame.cause == group.cause && blame.place.is_some() && blame.place == place;
         match blames.iter_mut().find(same) {
             Some(blame) => blame.join(&group),
             None => blames.push(Blame {
@@ -111,8 +110,15 @@ mod tests {
     #[test]
     fn a_place_is_found_in_a_refusal_and_nowhere_else() {
         let found = place("script.ts:2:13: Unexpected token\n  2 | return").unwrap();
-        assert_eq!((found.file.as_str(), found.line, found.column), ("script.ts", 2, 13));
-        for other in ["item 6: Error: too big: 6", "at 12:30:45", "wasm trap: unreachable"] {
+        assert_eq!(
+            (found.file.as_str(), found.line, found.column),
+            ("script.ts", 2, 13)
+        );
+        for other in [
+            "item 6: Error: too big: 6",
+            "at 12:30:45",
+            "wasm trap: unreachable",
+        ] {
             assert_eq!(place(other), None, "{other}");
         }
     }

@@ -113,7 +113,11 @@ pub fn written(number: f64) -> String {
             reason = "below 10^15 and not negative"
         )]
         let digits = format::count(size.round() as u64);
-        return if number < 0.0 { format!("−{digits}") } else { digits };
+        return if number < 0.0 {
+            format!("−{digits}")
+        } else {
+            digits
+        };
     }
     if !(1e-4..1e9).contains(&size) {
         return format!("{number:.3e}");

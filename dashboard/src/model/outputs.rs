@@ -153,7 +153,10 @@ mod tests {
         ]);
         assert_eq!(found.numbers, [2.5, 41.0]);
         assert!(found.are_numbers() && found.ended);
-        assert_eq!((found.rows[1].text.as_str(), found.cursor.as_str()), ("41", "aTI"));
+        assert_eq!(
+            (found.rows[1].text.as_str(), found.cursor.as_str()),
+            ("41", "aTI")
+        );
     }
 
     #[test]

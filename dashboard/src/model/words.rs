@@ -106,7 +106,10 @@ pub fn kind(kind: WorkerKind) -> &'static str {
 pub fn program_kind(kind: ProgramKind) -> (&'static str, &'static str) {
     match kind {
         ProgramKind::Kernel => ("Kernel", "A WebAssembly module with entry functions."),
-        ProgramKind::Command => ("Command", "A WASI program: items on standard input, answers on standard output."),
+        ProgramKind::Command => (
+            "Command",
+            "A WASI program: items on standard input, answers on standard output.",
+        ),
         ProgramKind::Script => ("Script", "A JavaScript module, run by the script engine."),
     }
 }

@@ -93,7 +93,10 @@ fn Blamed(id: JobId, blame: Blame, on_place: Option<Callback<Place>>) -> impl In
         let word = format!("Go to line {}", place.line);
         view! { <p><button type="button" on:click=move |_| show.run(place.clone())>{word}</button></p> }
     });
-    let inputs = blame.shards.into_iter().map(|shard| view! { <ShardInput id shard/> });
+    let inputs = blame
+        .shards
+        .into_iter()
+        .map(|shard| view! { <ShardInput id shard/> });
     let inputs = inputs.collect_view();
     view! {
         <li class="panel">

@@ -53,7 +53,7 @@ fn runnable(program: &Program, entry: &Entry) -> impl IntoView + use<> {
         program: Some(called(program)),
         entry: Some(entry.name.clone()),
     };
-    let label = format!("Run {}", entry.name);
+    let label = format!("Run it: {}", entry.name);
     let about = if entry.about.is_empty() {
         entry.title.clone()
     } else {

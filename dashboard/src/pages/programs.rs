@@ -125,15 +125,13 @@ fn stands(stand: Stand) -> AnyView {
     }
 }
 
-fn send(
-    file: File,
-    stand: RwSignal<Stand>,
-    programs: RwSignal<Loaded<ProgramList>>,
-    announcer: Announcer,
-) {
+fn send(file: File, stand: RwSignal<Stand>, programs: RwSignal<Loaded<ProgramList>>, announcer: Announcer) {
     let name = file.name();
     stand.set(Stand::Busy(name.clone()));
-    let path = format!("/programs?file={}", String::from(js_sys::encode_uri_component(&name)));
+    let path = format!(
+        "/programs?file={}",
+        String::from(js_sys::encode_uri_component(&name))
+    );
     spawn_local(async move {
         match http::upload::<Program>(&path, &file).await {
             Ok(program) => {

@@ -40,7 +40,12 @@ pub fn Results(
         _ => "No output in order yet.",
     };
     let spread = Memo::new(move |_| {
-        outputs.with(|outputs| outputs.are_numbers().then(|| histogram(&outputs.numbers)).flatten())
+        outputs.with(|outputs| {
+            outputs
+                .are_numbers()
+                .then(|| histogram(&outputs.numbers))
+                .flatten()
+        })
     });
     let note = move || {
         outputs.with(|outputs| {
@@ -71,7 +76,9 @@ fn read(id: JobId) -> RwSignal<Outputs> {
             let was_over = state.try_get_untracked().is_none_or(JobState::is_over);
             let before = outputs.try_with_untracked(|outputs| outputs.items);
             let read = page(id, outputs).await;
-            let Some(now) = outputs.try_get_untracked() else { return };
+            let Some(now) = outputs.try_get_untracked() else {
+                return;
+            };
             let nothing_new = before == Some(now.items);
             if now.ended || now.is_full() || (was_over && read.is_ok() && nothing_new) {
                 return;
@@ -94,7 +101,9 @@ async fn page(id: JobId, outputs: RwSignal<Outputs>) -> Result<(), Trouble> {
     let mut stream = ByteStream::open(&path, &[]).await?;
     let mut lines = Lines::default();
     while let Some(bytes) = stream.next().await? {
-        let found = lines.push(&bytes).map_err(|error| Trouble::Unreadable(error.to_string()))?;
+        let found = lines
+            .push(&bytes)
+            .map_err(|error| Trouble::Unreadable(error.to_string()))?;
         let full = outputs.try_update(|outputs| {
             found.iter().for_each(|line| outputs.take(line));
             outputs.is_full()
@@ -110,8 +119,12 @@ async fn page(id: JobId, outputs: RwSignal<Outputs>) -> Result<(), Trouble> {
 fn Table(rows: Memo<Vec<Row>>, all: Signal<u64>) -> impl IntoView {
     let more = move || {
         let hidden = all.get().saturating_sub(ROWS_MAX as u64);
-        (rows.with(Vec::len) >= ROWS_MAX && hidden > 0)
-            .then(|| format!("The first {ROWS_MAX} of {}.", format::count_of(all.get(), "output", "outputs")))
+        (rows.with(Vec::len) >= ROWS_MAX && hidden > 0).then(|| {
+            format!(
+                "The first {ROWS_MAX} of {}.",
+                format::count_of(all.get(), "output", "outputs")
+            )
+        })
     };
     view! {
         <div class="scroll outputs" role="region" aria-label="First results" tabindex="0">

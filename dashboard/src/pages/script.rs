@@ -101,10 +101,12 @@ impl Script {
         spec.entry = entry;
         // The same script on the same item fails in the same way: a second attempt would only take time.
         spec.attempts_max = 1;
-        spec.reduce = Some(self.reducer()).filter(|name| !name.is_empty()).map(|entry| ReduceSpec {
-            entry,
-            fan_in: limits::FAN_IN_DEFAULT,
-        });
+        spec.reduce = Some(self.reducer())
+            .filter(|name| !name.is_empty())
+            .map(|entry| ReduceSpec {
+                entry,
+                fan_in: limits::FAN_IN_DEFAULT,
+            });
         Ok(spec)
     }
 
@@ -137,8 +139,7 @@ impl Script {
 }
 
 async fn send(text: &str, mut spec: JobSpec) -> Result<Job, Trouble> {
-    let program: Program =
-        http::upload(&format!("/programs?file={FILE}"), &JsValue::from_str(text)).await?;
+    let program: Program = http::upload(&format!("/programs?file={FILE}"), &JsValue::from_str(text)).await?;
     spec.program = program.hash.to_string();
     http::post("/jobs", Some(&spec), None).await
 }

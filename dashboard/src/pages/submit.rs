@@ -113,8 +113,11 @@ pub(super) fn people_call(program: &Program) -> String {
 
 fn first_choice(choices: &[Choice], wanted: &Wanted) -> Option<usize> {
     let is = |wanted: &Option<String>, there: &str| wanted.as_ref().is_none_or(|wanted| wanted == there);
-    let fits = |choice: &Choice| is(&wanted.program, &choice.program) && is(&wanted.entry, &choice.entry.name);
-    let named = (*wanted != Wanted::default()).then(|| choices.iter().position(fits)).flatten();
+    let fits =
+        |choice: &Choice| is(&wanted.program, &choice.program) && is(&wanted.entry, &choice.entry.name);
+    let named = (*wanted != Wanted::default())
+        .then(|| choices.iter().position(fits))
+        .flatten();
     let pictured = || choices.iter().position(|choice| choice.entry.picture.is_some());
     named
         .or_else(pictured)

@@ -55,7 +55,8 @@ pub fn Editor(
 }
 
 fn number(line: usize, wrong: Signal<Option<Place>>) -> impl IntoView {
-    let is_wrong = move || wrong.with(|place| place.as_ref().is_some_and(|place| place.line as usize == line));
+    let is_wrong =
+        move || wrong.with(|place| place.as_ref().is_some_and(|place| place.line as usize == line));
     view! { <span class:wrong=is_wrong>{line}</span> }
 }
 

@@ -54,7 +54,11 @@ fn bars(bins: &[Bin], most: u64) -> impl IntoView + use<> {
     let width = WIDTH / bins.len() as f64;
     let bar = |(at, bin): (usize, &Bin)| {
         let share = bin.count as f64 / most as f64;
-        let height = if bin.count == 0 { 0.0 } else { (share * HEIGHT).max(BAR_MIN) };
+        let height = if bin.count == 0 {
+            0.0
+        } else {
+            (share * HEIGHT).max(BAR_MIN)
+        };
         let text = |number: f64| format!("{number:.2}");
         view! {
             <rect class="bar" x=text(at as f64 * width + GAP / 2.0) y=text(HEIGHT - height)
