@@ -126,6 +126,9 @@ static void read_params(Script *script)
     script->entry = text_of(params, "entry", "default", &ignored);
     script->file = text_of(params, "file", "script.js", &ignored);
     task_params = JS_GetPropertyStr(cx, params, "params");
+    /* A job without params: the function's own default is taken then. */
+    if (JS_IsNull(task_params))
+        task_params = JS_UNDEFINED;
     JSValue reduce = JS_GetPropertyStr(cx, params, "reduce");
     is_reduce = JS_ToBool(cx, reduce) == 1;
     JS_FreeValue(cx, params);
