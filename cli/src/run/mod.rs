@@ -66,6 +66,11 @@ pub(crate) async fn reduce(client: &Client, args: &RunArgs, format: Format) -> R
 /// `elytra run`.
 pub(crate) async fn run(client: &Client, args: &RunArgs, format: Format) -> Result<Code, Failure> {
     let mut plan = plan(client, &args.input, &args.job).await?;
+    if let (Some(encoding), Some(_)) = (plan.stdin, &plan.spec.reduce) {
+        // A reduction has no result before its end, so nothing would say how much may be on its way.
+        plan.spec.input = plan::upload_stdin(client, encoding).await?;
+        plan.stdin = None;
+    }
     let done = done(&args.results)?;
     match done.left_of(std::mem::replace(
         &mut plan.spec.input,

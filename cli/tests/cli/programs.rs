@@ -37,6 +37,18 @@ fn a_script_runs_by_its_file() {
         .run(&["reduce", "square.ts", "--reduce", "add", "--range", "0:10"])
         .ok();
     assert_eq!(reduced, "285\n");
+    let lines: String = (0..30_000).map(|n| format!("{n}\n")).collect();
+    let piped = house
+        .run_with(
+            &["reduce", "square.ts", "--reduce", "add", "--entry", "wave"],
+            &lines,
+        )
+        .ok();
+    assert_eq!(
+        piped.lines().count(),
+        1,
+        "more lines than may be on their way: {piped}"
+    );
     // The same bits, however the shards are cut.
     let waves = ["1", "7", "500"].map(|grain| {
         let args = [
