@@ -114,7 +114,10 @@ fn admit(file: &str, bytes: &[u8]) -> Result<program::Admitted, String> {
 fn stem(file: &str) -> &str {
     let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
     let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let end = name.char_indices().nth(NAME_CHARS_MAX).map_or(name.len(), |(at, _)| at);
+    let end = name
+        .char_indices()
+        .nth(NAME_CHARS_MAX)
+        .map_or(name.len(), |(at, _)| at);
     &name[..end]
 }
 

@@ -10,7 +10,7 @@ use oxc::parser::ParserReturn;
 use oxc::span::{SourceType, Span};
 use oxc::syntax::module_record::{ExportEntry, ExportExportName, ExportLocalName, ModuleRecord};
 use protocol::description::{Entry, Field, FieldKind, OutputKind};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// Characters of a comment that become the entry's sentence.
 const ABOUT_CHARS_MAX: usize = 200;
@@ -52,7 +52,7 @@ fn refuse_imports(script: &Script, record: &ModuleRecord<'_>) -> Result<(), Scri
 }
 
 /// A top-level name, or the default export, that holds something which is surely no function.
-type Values<'a> = HashSet<&'a str>;
+type Values<'a> = BTreeSet<&'a str>;
 const DEFAULT: &str = "default";
 
 fn values<'a>(program: &'a Program<'a>) -> Values<'a> {
