@@ -91,7 +91,7 @@ fn an_item_that_fails_keeps_its_place() {
     ];
     let ended = dev.run(&[&args[..], &["--param", "width=128", "--param", "height=64"]].concat());
     assert!(
-        ended.err.contains("item 1 failed: item failed: "),
+        ended.err.contains("item 1 failed: tile 999999"),
         "{}",
         ended.err
     );

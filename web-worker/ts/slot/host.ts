@@ -90,7 +90,8 @@ export class Host {
   /** The last line the shard logged, and all of its log. */
   log(): { last: string; all: string } {
     const text = new TextDecoder();
-    const all = this.#log.map((line) => text.decode(line)).join("\n");
+    // A script's lines end with a line feed already.
+    const all = this.#log.map((line) => text.decode(line).replace(/\n$/, "")).join("\n");
     return { last: text.decode(this.#lastLine), all };
   }
 

@@ -1,4 +1,4 @@
-// The six cases on this machine's Node, CPU milliseconds, to set beside what measure.rs prints.
+// The six cases on this machine's Node, CPU milliseconds, to set beside what cases.rs prints.
 import { readFileSync } from "node:fs";
 
 const text = readFileSync(new URL("../tests/suite.js", import.meta.url), "utf8");

@@ -1,5 +1,5 @@
 //! What scripts cost in the native sandbox: the six cases of `tests/suite.js`, the start of an instance, an item.
-//! `node kernels/script-engine/examples/measure.mjs` gives the cases on this machine's Node; docs/scripts.md has both.
+//! `node kernels/script-engine/examples/cases.mjs` gives the cases on this machine's Node; docs/scripts.md has both.
 use bytes::Bytes;
 use program::script;
 use runtime::{Limits, Prepared, RunOutcome, Runtime, RuntimeConfig, StopHandle};
