@@ -90,11 +90,7 @@ fn an_item_that_fails_keeps_its_place() {
         "skip",
     ];
     let ended = dev.run(&[&args[..], &["--param", "width=128", "--param", "height=64"]].concat());
-    assert!(
-        ended.err.contains("item 1 failed: tile 999999"),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.contains("item 1 failed: tile 999999"), "{}", ended.err);
     assert!(ended.err.contains("tile 999999 does not exist"), "{}", ended.err);
     let null: Vec<_> = lines(&ended.out).iter().map(Value::is_null).collect();
     assert_eq!(null, [false, true, false]);
