@@ -4,7 +4,7 @@ use super::caller::Caller;
 use super::extract::{Id, next_piece, too_long};
 use super::problem::{ApiError, ApiResult, kind};
 use axum::Json;
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, BodyDataStream, HttpBody};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,8 @@ use protocol::limits::{BLOB_BYTES_MAX, OUTPUT_BYTES_MAX};
 use protocol::problem::Problem;
 use std::sync::Arc;
 
+/// What is read of a refused upload before its connection is given up.
+const DRAINED_BYTES_MAX: usize = 64 << 20;
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// Uploads bytes; the answer names them by their SHA-256.
@@ -29,10 +31,18 @@ pub(crate) async fn upload(
     if body.size_hint().lower() > bytes_max {
         return Err(too_long(bytes_max));
     }
-    let mut writer = app.blobs.writer().await?;
     let mut pieces = body.into_data_stream();
+    let taken = take(&app, &mut pieces, bytes_max).await;
+    if taken.is_err() {
+        drain(&mut pieces).await;
+    }
+    taken.map(|blob| (StatusCode::CREATED, Json(blob)))
+}
+
+async fn take(app: &App, pieces: &mut BodyDataStream, bytes_max: u64) -> ApiResult<Blob> {
+    let mut writer = app.blobs.writer().await?;
     let mut length = 0;
-    while let Some(piece) = next_piece(&mut pieces).await? {
+    while let Some(piece) = next_piece(pieces).await? {
         length += piece.len() as u64;
         if length > bytes_max {
             return Err(too_long(bytes_max));
@@ -40,7 +50,19 @@ pub(crate) async fn upload(
         writer.write(&piece).await?;
     }
     let hash = writer.finish().await?;
-    Ok((StatusCode::CREATED, Json(Blob { hash, length })))
+    Ok(Blob { hash, length })
+}
+
+/// Reads on for a while without keeping anything: a peer that is cut off while it still writes never sees why
+/// (RFC 9112, section 9.6).
+async fn drain(pieces: &mut BodyDataStream) {
+    let mut left = DRAINED_BYTES_MAX;
+    while let Ok(Some(piece)) = next_piece(pieces).await {
+        match left.checked_sub(piece.len()) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }
 
 /// How much the caller may upload: a worker no more than an output, a submitter any input.
