@@ -24,7 +24,15 @@ pub struct Live {
     pub workers_read: bool,
     /// Whether the newest jobs were read.
     pub jobs_read: bool,
+    /// How many announcements of jobs came so far.
+    announced: u64,
+    /// Which of them was the last of a job that is known.
+    announced_last: BTreeMap<JobId, u64>,
 }
+
+/// When a read was begun, counted in announcements; see [`Live::put_read`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun(u64);
 
 /// What an event asks of the reader besides what is already folded in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +47,7 @@ impl Live {
     /// Folds an event in.
     pub fn apply(&mut self, event: Event) -> Then {
         match event {
-            Event::JobChanged { job } => self.put_job(*job),
+            Event::JobChanged { job } => self.announce(*job),
             Event::JobProgress {
                 id,
                 counts,
@@ -67,8 +75,27 @@ impl Live {
         Then::Nothing
     }
 
-    /// Takes a job as it was read or announced.
-    pub fn put_job(&mut self, job: Job) {
+    /// What a read that begins now is told by afterwards.
+    pub fn begin(&self) -> Begun {
+        Begun(self.announced)
+    }
+
+    /// Takes a job as it was read, unless it was announced since the read began: the answer may be older than the
+    /// announcement, and what changed behind the answer is announced too.
+    pub fn put_read(&mut self, job: Job, begun: Begun) {
+        let announced = self.announced_last.get(&job.id);
+        if announced.is_none_or(|&last| last <= begun.0) {
+            self.put_job(job);
+        }
+    }
+
+    fn announce(&mut self, job: Job) {
+        self.announced += 1;
+        self.announced_last.insert(job.id, self.announced);
+        self.put_job(job);
+    }
+
+    fn put_job(&mut self, job: Job) {
         self.jobs.insert(job.id, job);
         if self.jobs.len() > JOBS_KEPT_MAX {
             let oldest_over = self
@@ -77,13 +104,18 @@ impl Live {
                 .find(|job| job.state.is_over())
                 .map(|job| job.id);
             let id = oldest_over.or_else(|| self.jobs.keys().next().copied());
-            id.map(|id| self.jobs.remove(&id));
+            id.map(|id| self.forget(id));
         }
     }
 
-    /// Takes a page of jobs.
-    pub fn put_jobs(&mut self, jobs: Vec<Job>) {
-        jobs.into_iter().for_each(|job| self.put_job(job));
+    fn forget(&mut self, id: JobId) {
+        self.jobs.remove(&id);
+        self.announced_last.remove(&id);
+    }
+
+    /// Takes a page of jobs, by the rule of [`Live::put_read`].
+    pub fn put_page(&mut self, jobs: Vec<Job>, begun: Begun) {
+        jobs.into_iter().for_each(|job| self.put_read(job, begun));
         self.jobs_read = true;
     }
 
@@ -210,12 +242,33 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_was_overtaken_by_an_announcement_is_stale() {
+        let mut live = Live::default();
+        let announced = |live: &mut Live, state| {
+            live.apply(Event::JobChanged {
+                job: Box::new(job(1, state)),
+            });
+        };
+        let begun = live.begin();
+        announced(&mut live, "succeeded");
+        live.put_read(job(1, "running"), begun);
+        assert_eq!(live.jobs[&JobId(1)].state, JobState::Succeeded);
+        // Retried: a read that began behind the last announcement knows better than it.
+        let begun = live.begin();
+        live.put_page(vec![job(1, "running"), job(2, "queued")], begun);
+        assert_eq!(live.jobs[&JobId(1)].state, JobState::Running);
+        assert_eq!(live.jobs_open(), 2);
+    }
+
+    #[test]
     fn jobs_are_newest_first_and_the_oldest_that_are_over_are_forgotten() {
         let mut live = Live::default();
-        live.put_jobs(
+        let begun = live.begin();
+        live.put_page(
             (0..JOBS_KEPT_MAX as u64 + 1)
                 .map(|id| job(id, if id == 0 { "running" } else { "failed" }))
                 .collect(),
+            begun,
         );
         assert_eq!(live.jobs.len(), JOBS_KEPT_MAX);
         assert_eq!(live.jobs_in(Some(JobState::Running)), [JobId(0)]);

@@ -3,11 +3,11 @@ use super::http::{self, Trouble};
 use super::poll::gone;
 use super::stream::ByteStream;
 use super::timer;
-use crate::model::live::{Live, Then};
+use crate::model::live::{Begun, Live, Then};
 use crate::model::sse::{Message, Sse};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::api::{Event, JobPage, Overview, WorkerList};
+use protocol::api::{Event, Job, JobPage, Overview, WorkerList};
 
 /// A stream that is silent for so long is taken for dead: samples come every second.
 const SILENCE_MS_MAX: u64 = 20_000;
@@ -147,14 +147,25 @@ impl Feed {
         });
     }
 
+    /// To be called before jobs are asked for; see [`Live::put_read`].
+    pub fn begin(self) -> Begun {
+        self.live.with_untracked(Live::begin)
+    }
+
+    /// Takes a job that was asked for.
+    pub fn put(self, job: Job, begun: Begun) {
+        self.live.update(|live| live.put_read(job, begun));
+    }
+
     /// Reads overview, newest jobs and workers.
     pub async fn read_all(self) -> Result<(), Trouble> {
         let overview: Overview = http::get("/overview").await?;
         self.live.update(|live| live.overview = Some(overview));
+        let begun = self.begin();
         let page: JobPage = http::get(&format!("/jobs?limit={JOBS_READ}")).await?;
         let list: WorkerList = http::get("/workers").await?;
         self.live.update(|live| {
-            live.put_jobs(page.jobs);
+            live.put_page(page.jobs, begun);
             live.put_workers(list.workers);
         });
         Ok(())

@@ -31,11 +31,12 @@ pub fn JobPage(
     /// Which job.
     id: JobId,
 ) -> impl IntoView {
-    let live = feed().live;
+    let feed = feed();
+    let (live, begun) = (feed.live, feed.begin());
     let trouble = RwSignal::new(None::<Trouble>);
     spawn_local(async move {
         match http::get::<Job>(&format!("/jobs/{id}")).await {
-            Ok(job) => live.update(|live| live.put_job(job)),
+            Ok(job) => feed.put(job, begun),
             Err(problem) => drop(trouble.try_set(Some(problem))),
         }
     });

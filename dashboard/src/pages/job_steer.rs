@@ -52,13 +52,14 @@ pub fn JobSteer(
 }
 
 fn steer(id: JobId, verb: &'static str, waiting: RwSignal<bool>, trouble: RwSignal<Option<Trouble>>) {
-    let (live, announcer) = (feed().live, announcer());
+    let (feed, announcer) = (feed(), announcer());
+    let begun = feed.begin();
     waiting.set(true);
     spawn_local(async move {
         match http::post::<Job>(&format!("/jobs/{id}/{verb}"), None::<&()>, None).await {
             Ok(job) => {
                 announcer.say(format!("The job is {}", job.state));
-                live.update(|live| live.put_job(job));
+                feed.put(job, begun);
                 trouble.try_set(None);
             }
             Err(problem) => drop(trouble.try_set(Some(problem))),

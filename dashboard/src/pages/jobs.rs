@@ -67,7 +67,7 @@ impl Older {
     }
 
     fn read(self) {
-        let live = feed().live;
+        let feed = feed();
         let state = self
             .state
             .map(|state| format!("&state={state}"))
@@ -77,10 +77,11 @@ impl Older {
             .get_untracked()
             .map(|cursor| format!("&cursor={cursor}"))
             .unwrap_or_default();
+        let begun = feed.begin();
         spawn_local(async move {
             match http::get::<JobPage>(&format!("/jobs?limit={PAGE}{state}{cursor}")).await {
                 Ok(page) => {
-                    live.update(|live| page.jobs.into_iter().for_each(|job| live.put_job(job)));
+                    page.jobs.into_iter().for_each(|job| feed.put(job, begun));
                     self.next.try_set(page.next);
                     self.trouble.try_set(None);
                 }

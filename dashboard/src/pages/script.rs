@@ -119,12 +119,13 @@ impl Script {
         self.sending.set(true);
         self.refused.set(None);
         self.wrong.set(None);
-        let (live, text) = (feed().live, self.text.get_untracked());
+        let (feed, text) = (feed(), self.text.get_untracked());
+        let begun = feed.begin();
         spawn_local(async move {
             match send(&text, spec).await {
                 Ok(job) => {
                     let id = job.id;
-                    live.update(|live| live.put_job(job));
+                    feed.put(job, begun);
                     self.job.set(Some(id));
                 }
                 Err(trouble) => {

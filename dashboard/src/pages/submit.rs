@@ -295,7 +295,8 @@ fn Form(choices: Vec<Choice>, first: usize) -> impl IntoView {
 }
 
 fn send(draft: Draft, spec: JobSpec, visit: &str, sending: RwSignal<bool>, nav: Nav) {
-    let live = feed().live;
+    let feed = feed();
+    let begun = feed.begin();
     let json = serde_json::to_string(&spec).unwrap_or_default();
     let key = BlobHash::of(format!("{visit}{json}").as_bytes()).to_string();
     sending.set(true);
@@ -305,7 +306,7 @@ fn send(draft: Draft, spec: JobSpec, visit: &str, sending: RwSignal<bool>, nav: 
         match answer {
             Ok(job) => {
                 let id = job.id;
-                live.update(|live| live.put_job(job));
+                feed.put(job, begun);
                 nav.go(Route::Job(id));
             }
             Err(trouble) => drop(draft.refused.try_set(Some(trouble))),
