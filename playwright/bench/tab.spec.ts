@@ -1,50 +1,38 @@
 // What one tab can do, printed and never judged: `npm run bench -w playwright`.
 
 import { expect, test } from "@playwright/test";
-import { Api } from "../tests/api";
+import { openHouse } from "../tests/house";
 import { lendTab } from "../tests/lend";
-import { startServer, type Server } from "../tests/server";
 
-let server: Server;
-let api: Api;
-
-test.beforeAll(async () => {
-  // No native worker beside it: what is done is done by the tab.
-  process.env.ELYTRA_SLOTS = "0";
-  server = await startServer("dev");
-  api = await Api.connect(server);
-});
-
-test.afterAll(async () => {
-  await server?.stop();
-});
+// No native worker beside it: what is done is done by the tab.
+const house = openHouse(0);
 
 test("null items a second through one tab", async ({ browser }) => {
-  const page = await lendTab(browser, server.origin, 1);
+  const page = await lendTab(browser, house.server.origin, 1);
   const items = 4_000_000;
-  const over = await api.over((await api.submit({ program: "rust-core", entry: "null", input: { range: { end: items } } })).id);
+  const over = await house.api.over((await house.api.submit({ program: "rust-core", entry: "null", input: { range: { end: items } } })).id);
   const rate = (items * 1000) / ((over.ended_ms ?? 0) - (over.started_ms ?? 0));
   console.log(`${Math.round(rate)} null items/s through one tab`);
   await page.context().close();
 });
 
 test("from opening the page to the first accepted shard of a fresh tab", async ({ browser }) => {
-  const job = await api.submit({ program: "rust-core", entry: "mersenne", input: { range: { start: 3, end: 99_999, step: 2 } }, grain: { items: 3 } });
+  const job = await house.api.submit({ program: "rust-core", entry: "mersenne", input: { range: { start: 3, end: 99_999, step: 2 } }, grain: { items: 3 } });
   const took_ms: number[] = [];
   while (took_ms.length < 6) {
-    const before = (await api.job(job.id)).counts.accepted;
+    const before = (await house.api.job(job.id)).counts.accepted;
     const page = await (await browser.newContext()).newPage();
     const opened_ms = Date.now();
-    await page.goto(`${server.origin}/contribute`, { waitUntil: "commit" });
+    await page.goto(`${house.server.origin}/contribute`, { waitUntil: "commit" });
     await page.evaluate(async () => {
       const path = "/web-worker/page.js";
       const { createContributor } = (await import(path)) as typeof import("../../web-worker/ts/page");
       createContributor({ slots: 1 }).start();
     });
-    await expect.poll(async () => (await api.job(job.id)).counts.accepted, { intervals: [10] }).toBeGreaterThan(before);
+    await expect.poll(async () => (await house.api.job(job.id)).counts.accepted, { intervals: [10] }).toBeGreaterThan(before);
     took_ms.push(Date.now() - opened_ms);
     await page.context().close();
   }
-  await api.cancel(job.id);
+  await house.api.cancel(job.id);
   console.log(`first shard after ${took_ms.join(", ")} ms`);
 });

@@ -70,6 +70,12 @@ export class Api {
     return workers;
   }
 
+  /** How many shards tabs have had accepted. */
+  async tabsAccepted(): Promise<number> {
+    const tabs = (await this.workers()).filter(({ kind }) => kind === "tab");
+    return tabs.reduce((sum, { accepted }) => sum + accepted, 0);
+  }
+
   async causes(id: string): Promise<string[]> {
     const { groups } = (await this.#ask("GET", `jobs/${id}/errors`)) as { groups: { cause: string }[] };
     return groups.map(({ cause }) => cause);

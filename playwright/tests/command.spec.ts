@@ -6,26 +6,15 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "@playwright/test";
 import { exampleUrl, underNode } from "../../web-worker/tests/wasi.mjs";
-import { Api } from "./api";
+import { openHouse } from "./house";
 import { lendTab } from "./lend";
-import { elytra, startServer, type Server } from "./server";
+import { elytra } from "./server";
 
-let server: Server;
-let api: Api;
-
-test.beforeAll(async () => {
-  process.env.ELYTRA_SLOTS = "1";
-  server = await startServer("dev");
-  api = await Api.connect(server);
-});
-
-test.afterAll(async () => {
-  await server?.stop();
-});
+const house = openHouse(1);
 
 /** Runs a program of the examples as a person does: lines in, lines out. */
 async function run(name: string, args: string[], stdin: string): Promise<Buffer> {
-  const env = { ...process.env, ELYTRA_SERVER: server.origin, ELYTRA_TOKEN: api.token };
+  const env = { ...process.env, ELYTRA_SERVER: house.server.origin, ELYTRA_TOKEN: house.api.token };
   const words = ["run", fileURLToPath(exampleUrl(name)), "--", ...args];
   const child = spawn(elytra(), words, { env, stdio: ["pipe", "pipe", "pipe"] });
   const [out, said]: [Buffer[], Buffer[]] = [[], []];
@@ -37,11 +26,6 @@ async function run(name: string, args: string[], stdin: string): Promise<Buffer>
   return Buffer.concat(out);
 }
 
-async function tabsAccepted(): Promise<number> {
-  const tabs = (await api.workers()).filter(({ kind }) => kind === "tab");
-  return tabs.reduce((sum, { accepted }) => sum + accepted, 0);
-}
-
 const lines = (count: number, line: (n: number) => string) => Array.from({ length: count }, (_, n) => `${line(n)}\n`).join("");
 
 const JOBS: [string, string[], string][] = [
@@ -51,11 +35,11 @@ const JOBS: [string, string[], string][] = [
 
 for (const [name, args, stdin] of JOBS) {
   test(`${name}: a tab and a native worker write what another WASI writes`, async ({ browser }) => {
-    const page = await lendTab(browser, server.origin);
-    const before = await tabsAccepted();
+    const page = await lendTab(browser, house.server.origin);
+    const before = await house.api.tabsAccepted();
     const written = await run(name, args, stdin);
     expect(written.equals(underNode(name, args, stdin))).toBe(true);
-    expect(await tabsAccepted(), "the tab took part").toBeGreaterThan(before);
+    expect(await house.api.tabsAccepted(), "the tab took part").toBeGreaterThan(before);
     await page.context().close();
   });
 }

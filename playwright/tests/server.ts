@@ -26,11 +26,11 @@ export function elytra(): string {
   return process.env.XTASK_ELYTRA ?? join(ROOT, "target", "debug", "elytra");
 }
 
-/** `mode` is a subcommand of `elytra` that serves: `dev` brings a native worker, `server` none. */
-export async function startServer(mode: "dev" | "server"): Promise<Server> {
+/** `mode` is a subcommand of `elytra` that serves: `dev` brings a native worker of so many `slots`, `server` none. */
+export async function startServer(mode: "dev" | "server", slots?: number): Promise<Server> {
   const data = mkdtempSync(join(tmpdir(), "elytra-"));
   const args = [mode, "--listen", "127.0.0.1:0", "--data-dir", data];
-  const env = { ...process.env, NO_COLOR: "1" };
+  const env = { ...process.env, NO_COLOR: "1", ...(slots === undefined ? {} : { ELYTRA_SLOTS: `${slots}` }) };
   const child = spawn(elytra(), args, { cwd: data, env, stdio: ["ignore", "pipe", "pipe"] });
   let text = "";
   const hears = new AbortController();

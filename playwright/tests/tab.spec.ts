@@ -5,9 +5,9 @@ import { readFileSync } from "node:fs";
 import { expect, test, type Browser, type Page } from "@playwright/test";
 import type { Status } from "../../web-worker/ts/page";
 import { digestOf } from "./digest";
+import { openHouse } from "./house";
 import { lendTab } from "./lend";
-import { startServer, type Server } from "./server";
-import { Api, type Job } from "./api";
+import type { Job } from "./api";
 
 interface Case {
   entry: string;
@@ -23,21 +23,10 @@ const DIGESTS = JSON.parse(
   readFileSync(new URL("../../web-worker/tests/digests.json", import.meta.url), "utf8"),
 ) as Case[];
 
-let server: Server;
-let api: Api;
+// No native worker beside it: what is done is done by tabs.
+const house = openHouse(0);
 
-test.beforeAll(async () => {
-  // No native worker beside it: what is done is done by tabs.
-  process.env.ELYTRA_SLOTS = "0";
-  server = await startServer("dev");
-  api = await Api.connect(server);
-});
-
-test.afterAll(async () => {
-  await server?.stop();
-});
-
-const lend = (browser: Browser, slots = 1) => lendTab(browser, server.origin, slots);
+const lend = (browser: Browser, slots = 1) => lendTab(browser, house.server.origin, slots);
 
 const last = (page: Page) => page.evaluate(() => seen.at(-1) as Status);
 
@@ -47,15 +36,15 @@ test("two tabs give the digests of a native run, also when one is closed in the 
   const pages = [await lend(browser, 1), await lend(browser, 1)];
   for (const known of DIGESTS.filter(({ entry }) => entry !== "null")) {
     const params = known.params ? (JSON.parse(known.params) as object) : {};
-    const job = await api.submit({ program: "rust-core", entry: known.entry, params, input: range(known), grain: { items: 1 } });
+    const job = await house.api.submit({ program: "rust-core", entry: known.entry, params, input: range(known), grain: { items: 1 } });
     if (pages.length === 2 && known.entry === "mersenne") {
-      await expect.poll(async () => (await api.job(job.id)).counts.accepted, { timeout: 20_000 }).toBeGreaterThan(20);
+      await expect.poll(async () => (await house.api.job(job.id)).counts.accepted, { timeout: 20_000 }).toBeGreaterThan(20);
       await pages.pop()?.context().close();
     }
-    const over = await api.over(job.id);
+    const over = await house.api.over(job.id);
     expect(over.state).toBe("succeeded");
     expect(over.counts.items_accepted).toBe(known.count);
-    expect(digestOf(await api.outputs(job.id)), known.entry).toBe(known.sha256);
+    expect(digestOf(await house.api.outputs(job.id)), known.entry).toBe(known.sha256);
   }
   await pages[0]?.context().close();
 });
@@ -63,8 +52,8 @@ test("two tabs give the digests of a native run, also when one is closed in the 
 test("a tab shows whose work it does, and tiles of its picture", async ({ browser }) => {
   const page = await lend(browser, 2);
   const params = { width: 1024, height: 1024, iterations_max: 500 };
-  const job = await api.submit({ program: "rust-core", entry: "mandelbrot", name: "my picture", params, input: { range: { end: 256 } } });
-  await api.over(job.id);
+  const job = await house.api.submit({ program: "rust-core", entry: "mandelbrot", name: "my picture", params, input: { range: { end: 256 } } });
+  await house.api.over(job.id);
   await page.waitForFunction(() => tiles.length > 10);
   const shown = await page.evaluate(() => seen.flatMap((status) => status.jobs).find((job) => job.picture));
   expect(shown).toMatchObject({ id: job.id, name: "my picture", entry: "mandelbrot" });
@@ -79,24 +68,24 @@ test("a tab shows whose work it does, and tiles of its picture", async ({ browse
 
 test("Pause gives everything back, Resume goes on, Stop leaves nothing behind", async ({ browser }) => {
   const page = await lend(browser, 1);
-  const job = await api.submit({ program: "rust-core", entry: "mersenne", input: { range: { start: 9_001, end: 12_001, step: 2 } }, grain: { items: 5 } });
+  const job = await house.api.submit({ program: "rust-core", entry: "mersenne", input: { range: { start: 9_001, end: 12_001, step: 2 } }, grain: { items: 5 } });
   await page.waitForFunction(() => (seen.at(-1)?.shards_done ?? 0) > 0);
   await page.evaluate(() => tab.pause());
   await page.waitForFunction(() => seen.at(-1)?.state === "paused");
-  await expect.poll(async () => (await api.job(job.id)).counts.leased).toBe(0);
-  const paused = (await api.job(job.id)).counts.accepted;
+  await expect.poll(async () => (await house.api.job(job.id)).counts.leased).toBe(0);
+  const paused = (await house.api.job(job.id)).counts.accepted;
   await page.evaluate(() => tab.resume());
-  await expect.poll(async () => (await api.job(job.id)).counts.accepted).toBeGreaterThan(paused);
+  await expect.poll(async () => (await house.api.job(job.id)).counts.accepted).toBeGreaterThan(paused);
   await page.evaluate(() => tab.stop());
-  await expect.poll(async () => (await api.workers()).filter((worker) => worker.connected).length).toBe(0);
+  await expect.poll(async () => (await house.api.workers()).filter((worker) => worker.connected).length).toBe(0);
   expect(page.frames().length).toBe(1);
-  await api.cancel(job.id);
+  await house.api.cancel(job.id);
   await page.context().close();
 });
 
 test("a shard that runs too long is ended, with its cause, and the neighbour goes on", async ({ browser }) => {
   const page = await lend(browser, 2);
-  const slow: Job = await api.submit({
+  const slow: Job = await house.api.submit({
     program: "rust-core",
     entry: "mersenne",
     input: { items: [99_991] },
@@ -104,9 +93,9 @@ test("a shard that runs too long is ended, with its cause, and the neighbour goe
     attempts_max: 1,
     limits: { shard_time_ms: 500 },
   });
-  const quick = await api.submit({ program: "rust-core", entry: "mersenne", input: { range: { start: 3, end: 1_003, step: 2 } }, grain: { items: 10 } });
-  expect((await api.over(quick.id)).state).toBe("succeeded");
-  expect((await api.over(slow.id)).state).toBe("failed");
-  expect(await api.causes(slow.id)).toEqual(["out_of_time"]);
+  const quick = await house.api.submit({ program: "rust-core", entry: "mersenne", input: { range: { start: 3, end: 1_003, step: 2 } }, grain: { items: 10 } });
+  expect((await house.api.over(quick.id)).state).toBe("succeeded");
+  expect((await house.api.over(slow.id)).state).toBe("failed");
+  expect(await house.api.causes(slow.id)).toEqual(["out_of_time"]);
   await page.context().close();
 });

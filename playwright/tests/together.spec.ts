@@ -1,28 +1,14 @@
 // Two tabs and a native worker share jobs, a tab is closed in the middle, and the answers are those of the native
 // worker alone.
 
-import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { WASI } from "node:wasi";
+import { readFile } from "node:fs/promises";
 import { expect, test, type Browser } from "@playwright/test";
-import { Api } from "./api";
+import { exampleUrl, underNode } from "../../web-worker/tests/wasi.mjs";
 import { digestOf } from "./digest";
+import { openHouse } from "./house";
 import { lendTab } from "./lend";
-import { startServer, type Server } from "./server";
 
-let server: Server;
-let api: Api;
-
-test.beforeAll(async () => {
-  process.env.ELYTRA_SLOTS = "1";
-  server = await startServer("dev");
-  api = await Api.connect(server);
-});
-
-test.afterAll(async () => {
-  await server?.stop();
-});
+const house = openHouse(1);
 
 /** A sequence that looks like DNA: the bits of a linear congruential generator. */
 function sequence(length: number, seed: number): string {
@@ -47,25 +33,19 @@ const JOBS = [
 ];
 
 async function digest(job: (typeof JOBS)[number], meanwhile: (id: string) => Promise<void>): Promise<string> {
-  const { id } = await api.submit({ program: "rust-core", grain: { items: 1 }, ...job });
+  const { id } = await house.api.submit({ program: "rust-core", grain: { items: 1 }, ...job });
   await meanwhile(id);
-  const over = await api.over(id);
+  const over = await house.api.over(id);
   expect(over.state, over.reason).toBe("succeeded");
-  return digestOf(await api.outputs(id));
-}
-
-/** How many shards tabs have had accepted. */
-async function tabsAccepted(): Promise<number> {
-  const tabs = (await api.workers()).filter(({ kind }) => kind === "tab");
-  return tabs.reduce((sum, { accepted }) => sum + accepted, 0);
+  return digestOf(await house.api.outputs(id));
 }
 
 /** Two tabs work on what `run` starts; one of them is closed as soon as both sides took part. */
 async function withTabs<T>(browser: Browser, run: (meanwhile: () => Promise<void>) => Promise<T>): Promise<T> {
-  const pages = [await lendTab(browser, server.origin), await lendTab(browser, server.origin)];
-  const before = await tabsAccepted();
+  const pages = [await lendTab(browser, house.server.origin), await lendTab(browser, house.server.origin)];
+  const before = await house.api.tabsAccepted();
   const result = await run(async () => {
-    await expect.poll(tabsAccepted, { intervals: [20], message: "tabs take part" }).toBeGreaterThan(before);
+    await expect.poll(() => house.api.tabsAccepted(), { intervals: [20], message: "tabs take part" }).toBeGreaterThan(before);
     await pages.pop()?.context().close();
   });
   await pages[0]?.context().close();
@@ -80,28 +60,13 @@ for (const job of JOBS) {
   });
 }
 
-/** What a WASI program writes under Node's own WASI, which shares nothing with ours. */
-async function underNode(wasm: Uint8Array<ArrayBuffer>, args: string[], input: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "elytra-wasi-"));
-  const [inPath, outPath] = [join(folder, "in"), join(folder, "out")];
-  await writeFile(inPath, input);
-  const [stdin, stdout] = [await open(inPath, "r"), await open(outPath, "w")];
-  const wasi = new WASI({ version: "preview1", args: ["program", ...args], stdin: stdin.fd, stdout: stdout.fd, returnOnExit: true });
-  const { instance } = await WebAssembly.instantiate(wasm, wasi.getImportObject() as WebAssembly.Imports);
-  wasi.start(instance);
-  await Promise.all([stdin.close(), stdout.close()]);
-  const output = await readFile(outPath, "utf8");
-  await rm(folder, { recursive: true });
-  return output;
-}
-
 test("a command over 100,000 lines writes what it writes under another WASI", async ({ browser }) => {
-  const wasm = Uint8Array.from(await readFile(new URL("../../examples/commands/built/words.wasm", import.meta.url)));
+  const wasm = Uint8Array.from(await readFile(exampleUrl("words")));
   const input = Array.from({ length: 100_000 }, (_, k) => `${"word ".repeat(k % 17)}${k}\n`).join("");
-  const blob = await api.put(new TextEncoder().encode(input));
-  const program = await api.push("words.wasm", wasm);
+  const blob = await house.api.put(new TextEncoder().encode(input));
+  const program = await house.api.push("words.wasm", wasm);
   const output = await withTabs(browser, async (meanwhile) => {
-    const { id } = await api.submit({
+    const { id } = await house.api.submit({
       program,
       entry: "main",
       params: { args: ["-l"] },
@@ -109,10 +74,10 @@ test("a command over 100,000 lines writes what it writes under another WASI", as
       grain: { items: 50 },
     });
     await meanwhile();
-    expect((await api.over(id)).state).toBe("succeeded");
-    return Buffer.concat(await api.outputs(id)).toString();
+    expect((await house.api.over(id)).state).toBe("succeeded");
+    return Buffer.concat(await house.api.outputs(id));
   });
-  expect(digestOf([Buffer.from(output)])).toBe(digestOf([Buffer.from(await underNode(wasm, ["-l"], input))]));
+  expect(output.equals(underNode("words", ["-l"], input))).toBe(true);
 });
 
 const SCRIPT = `
@@ -122,13 +87,13 @@ export const add = (a: number, b: number): number => a + b;
 `;
 
 test("a script and its reduction have the same bits on tabs and native workers", async ({ browser }) => {
-  const program = await api.push("waves.ts", new TextEncoder().encode(SCRIPT));
+  const program = await house.api.push("waves.ts", new TextEncoder().encode(SCRIPT));
   const run = async (spec: object, meanwhile = async () => {}) => {
-    const { id } = await api.submit({ program, input: { range: { end: 2_000 } }, grain: { items: 10 }, ...spec });
+    const { id } = await house.api.submit({ program, input: { range: { end: 2_000 } }, grain: { items: 10 }, ...spec });
     await meanwhile();
-    const over = await api.over(id);
+    const over = await house.api.over(id);
     expect(over.state, over.reason).toBe("succeeded");
-    return digestOf(await api.outputs(id));
+    return digestOf(await house.api.outputs(id));
   };
   const sum = { entry: "wave", reduce: { entry: "add" } };
   const alone = [await run({ entry: "default" }), await run(sum)];
