@@ -1,6 +1,6 @@
 //! What admission promises, tried on generated modules: the output validates; it computes what the original
-//! computes where every NaN that arithmetic makes is canonical; Wasmtime's two levels and V8's two compilers
-//! see the same bytes; admitting twice changes nothing.
+//! computes where every NaN that arithmetic makes is canonical; Wasmtime's two levels, V8's two compilers and a
+//! real Chromium see the same bytes; admitting twice changes nothing.
 //!
 //! `ELYTRA_MODULES=5000 cargo test -p program --test properties` tries that many.
 mod cases;
@@ -90,14 +90,19 @@ fn check(engines: &Engines, name: &str, original: Vec<u8>) -> Vec<Seen> {
     seen
 }
 
-/// Runs the modules of a folder in V8 and expects it to see the same.
+/// Runs the modules of a folder in V8's two compilers and in a real Chromium, and expects each to see the same.
 fn check_in_v8(folder: &Path, expected: &str) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/properties/node.mjs");
-    for flags in [
-        &["--liftoff", "--no-wasm-tier-up", STACK][..],
-        &["--no-liftoff", STACK],
+    for (script, flags) in [
+        ("node.mjs", &["--liftoff", "--no-wasm-tier-up", STACK][..]),
+        ("node.mjs", &["--no-liftoff", STACK]),
+        ("chromium.mjs", &[]),
     ] {
-        let run = Command::new("node").args(flags).arg(script).arg(folder).output();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/properties");
+        let run = Command::new("node")
+            .args(flags)
+            .arg(path.join(script))
+            .arg(folder)
+            .output();
         let run = run.expect("node is installed");
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
         let found = String::from_utf8_lossy(&run.stdout);
@@ -105,11 +110,15 @@ fn check_in_v8(folder: &Path, expected: &str) {
             assert_eq!(
                 found,
                 expected,
-                "V8 {flags:?} against Wasmtime; the modules are in {}",
+                "{script} {flags:?} against Wasmtime; the modules are in {}",
                 folder.display()
             );
         }
-        assert_eq!(found.lines().count(), expected.lines().count(), "{flags:?}");
+        assert_eq!(
+            found.lines().count(),
+            expected.lines().count(),
+            "{script} {flags:?}"
+        );
     }
 }
 
