@@ -42,12 +42,12 @@ fn the_ray_tracer_draws_a_frame() {
     let call = Call {
         file: "raytracer.ts",
         entry: "frame",
-        params: json!({"width": 32, "height": 24}),
+        params: json!({"width": 32}),
         ..Call::of(include_str!("../../../../examples/scripts/raytracer.ts"))
     };
     let frames = call.outputs(range(0, 2));
     let pixels: Vec<u8> = serde_json::from_str(&frames[0]).unwrap();
-    assert_eq!(pixels.len(), 32 * 24);
+    assert_eq!(pixels.len(), 3 * 32 * 32);
     assert!(
         pixels.iter().max() > pixels.iter().min(),
         "there is something to see"
