@@ -4,7 +4,7 @@
 //! the script stands; so the engine's compiled code is shared by every script there is.
 use crate::blobs::{BlobError, Blobs};
 use crate::engine::{JobInfo, Launch};
-use crate::programs::{Programs, blob_of};
+use crate::programs::{EngineMissing, Programs, blob_of};
 use crate::store::StoreError;
 use bytes::Bytes;
 use program::script;
@@ -24,8 +24,19 @@ pub(crate) enum LaunchError {
     Missing(ProgramHash),
     #[error("the script cannot be read: {0}")]
     Script(#[from] script::ScriptError),
-    #[error("this binary carries no script engine: build it with `npm start`")]
-    NoEngine,
+    #[error(transparent)]
+    Engine(#[from] EngineMissing),
+}
+
+impl LaunchError {
+    /// Whether it may be possible later, as things stand.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Unavailable(_)) | Self::Blob(_) => true,
+            Self::Engine(EngineMissing::Store(_) | EngineMissing::Blob(_)) => true,
+            Self::Store(_) | Self::Missing(_) | Self::Script(_) | Self::Engine(_) => false,
+        }
+    }
 }
 
 /// How workers start this job.
@@ -44,17 +55,27 @@ pub(crate) async fn launch(
             script: None,
         });
     }
-    let container = blobs.read_all(blob_of(record.program), PROGRAM_BYTES_MAX).await?;
-    let container = container.ok_or(LaunchError::Missing(record.program))?;
-    let script = script::open(&container)?;
+    let (script, engine) = script_of(programs, blobs, record.program).await?;
     Ok(Launch {
-        program: programs.script_engine().ok_or(LaunchError::NoEngine)?,
+        program: engine,
         entry: script_engine::ENTRY.into(),
         params: script
             .run_params(&spec.entry, &spec.params, record.stage_of.is_some())
             .into(),
         script: Some(script),
     })
+}
+
+/// A script, and the engine it was built for: with another one the same program could answer otherwise.
+pub(crate) async fn script_of(
+    programs: &Programs,
+    blobs: &Blobs,
+    program: ProgramHash,
+) -> Result<(script::Script, ProgramHash), LaunchError> {
+    let container = blobs.read_all(blob_of(program), PROGRAM_BYTES_MAX).await?;
+    let script = script::open(&container.ok_or(LaunchError::Missing(program))?)?;
+    let engine = programs.engine_named(&script.engine, blobs).await?;
+    Ok((script, engine))
 }
 
 fn params_of(params: &Value) -> Bytes {

@@ -1,6 +1,6 @@
 //! The programs there are: those the binary carries, and those that were uploaded.
 use crate::assets;
-use crate::blobs::Blobs;
+use crate::blobs::{BlobError, Blobs};
 use crate::engine::Engine;
 use crate::store::{Op, Reader, StoreError};
 use anyhow::Context;
@@ -8,16 +8,34 @@ use axum::body::Bytes;
 use protocol::api::Program;
 use protocol::description::nearest;
 use protocol::ids::{BlobHash, ProgramHash};
+use protocol::limits::PROGRAM_BYTES_MAX;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The name of the standard kernels.
 const RUST_CORE: &str = "rust-core";
 
+/// Why the engine of a script cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EngineMissing {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// It is neither carried nor stored.
+    #[error(
+        "the script was built for script engine {0}, which this coordinator does not have: upload the script again, \
+         which builds it for the engine that is here"
+    )]
+    Unknown(String),
+}
+
 /// Finds programs by name or hash. Uploaded ones are read once and kept: a program never changes.
 pub(crate) struct Programs {
     built_in: Vec<BuiltIn>,
     uploaded: RwLock<HashMap<ProgramHash, Arc<Program>>>,
+    /// Script engines of other versions that were looked for and found, by what scripts call them.
+    engines: RwLock<HashMap<String, ProgramHash>>,
     reader: Arc<dyn Reader>,
 }
 
@@ -40,6 +58,7 @@ impl Programs {
         Ok(Self {
             built_in,
             uploaded: RwLock::default(),
+            engines: RwLock::default(),
             reader,
         })
     }
@@ -76,10 +95,48 @@ impl Programs {
         }
     }
 
-    /// The kernel that evaluates scripts.
+    /// The kernel that evaluates new scripts.
     pub(crate) fn script_engine(&self) -> Option<ProgramHash> {
         let engine = self.built_in.iter().find(|b| b.name == script_engine::NAME);
         engine.map(|engine| engine.program.hash)
+    }
+
+    /// The kernel that a script names by the SHA-256 of its bytes before admission: the one that is carried,
+    /// or one that a former version of this binary carried and stored.
+    pub(crate) async fn engine_named(&self, name: &str, blobs: &Blobs) -> Result<ProgramHash, EngineMissing> {
+        if name == script_engine::SHA256 {
+            return self.script_engine().ok_or(EngineMissing::Unknown(name.into()));
+        }
+        let engines = || self.engines.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = engines().get(name).copied() {
+            return Ok(known);
+        }
+        let found = self.find_engine(name, blobs).await?;
+        let mut engines = self.engines.write().unwrap_or_else(PoisonError::into_inner);
+        engines.insert(name.into(), found);
+        Ok(found)
+    }
+
+    async fn find_engine(&self, name: &str, blobs: &Blobs) -> Result<ProgramHash, EngineMissing> {
+        let stored = self.stored().await?;
+        let mut called_so: Vec<_> = stored
+            .values()
+            .filter(|program| program.description.name == script_engine::NAME)
+            .map(|program| program.hash)
+            .collect();
+        // Where one engine was admitted by two versions, every coordinator takes the same.
+        called_so.sort_unstable();
+        for hash in called_so {
+            let Some(module) = blobs.read_all(blob_of(hash), PROGRAM_BYTES_MAX).await? else {
+                continue;
+            };
+            // A name is anybody's to give; the bytes are not.
+            let before = program::hash_before_admission(&module);
+            if before.is_some_and(|before| before.to_string() == name) {
+                return Ok(hash);
+            }
+        }
+        Err(EngineMissing::Unknown(name.into()))
     }
 
     fn advice(&self, name: &str) -> String {

@@ -61,6 +61,11 @@ pub fn admit(bytes: Vec<u8>) -> Result<Admitted, Refusal> {
     })
 }
 
+/// The hash that an admitted module had before its admission: what its author built.
+pub fn hash_before_admission(admitted: &[u8]) -> Option<ProgramHash> {
+    marker::before_admission(admitted).map(|module| ProgramHash::of(&module))
+}
+
 fn admit_script(container: &[u8]) -> Result<Admitted, Refusal> {
     let (bytes, description) = script::admit(container).map_err(Cause::Script)?;
     let hash = ProgramHash::of(&bytes);

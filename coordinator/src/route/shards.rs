@@ -42,7 +42,7 @@ pub(crate) async fn read(
     let piece = piece.ok_or_else(|| no_shard(&stored, shard))?;
     let launch = launch(&app.programs, &app.blobs, &info)
         .await
-        .map_err(ApiError::internal)?;
+        .map_err(|error| ApiError::new(kind::REFUSED, error.to_string()))?;
     let bytes = bytes(&app, &info, &piece).await?;
     let input = worker::shard_input(info.record.source.into(), &piece, bytes, &launch.params);
     Ok(Json(Shard {

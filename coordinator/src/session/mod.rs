@@ -10,7 +10,7 @@ pub(crate) use input::items_of;
 
 use crate::auth::Auth;
 use crate::blobs::Blobs;
-use crate::engine::{Engine, EngineError, JobInfo, Joined, SessionOut, WorkerHello};
+use crate::engine::{Engine, EngineError, JobInfo, Joined, SessionOut, Steer, WorkerHello};
 use crate::launch::{LaunchError, launch};
 use crate::metrics;
 use crate::programs::Programs;
@@ -213,7 +213,7 @@ async fn exchange(
             biased;
             count = outputs.recv_many(&mut burst, BURST_MAX) => match count {
                 0 => Err(End::Refused(RefusalCode::TooSlow, "it reads too slowly: too many messages wait".into())),
-                _ => write(socket, access, &mut burst).await,
+                _ => write(socket, engine, access, &mut burst).await,
             },
             came = socket.next() => read(came, socket, engine, access, session).await,
         };
@@ -252,12 +252,13 @@ async fn read(
 /// Writes what the engine told, with one flush.
 async fn write(
     socket: &mut WebSocket,
+    engine: &Engine,
     access: &WorkerAccess,
     burst: &mut Vec<SessionOut>,
 ) -> Result<(), End> {
     for out in burst.drain(..) {
         let message = match out {
-            SessionOut::Open(info) => ToWorker::Open(open(access, &info).await?),
+            SessionOut::Open(info) => ToWorker::Open(open(engine, access, &info).await?),
             SessionOut::Close(job) => ToWorker::Close { job },
             SessionOut::Lease(grant, info) => {
                 ToWorker::Lease(input::lease(&access.blobs, grant, &info).await)
@@ -272,13 +273,20 @@ async fn write(
 }
 
 /// A job that cannot be started ends the session: its worker connects again, and the store may be back.
-async fn open(access: &WorkerAccess, info: &JobInfo) -> Result<OpenJob, End> {
-    let made = info.launch(launch(&access.programs, &access.blobs, info)).await;
-    let launch = made.map_err(|error: LaunchError| {
-        tracing::error!(job = %info.record.id, %error, "a job cannot be started");
-        End::Refused(RefusalCode::GoingAway, "the coordinator cannot read a job".into())
-    })?;
-    Ok(info.open(launch))
+/// One that never will be is cancelled, so that no worker meets it twice.
+async fn open(engine: &Engine, access: &WorkerAccess, info: &JobInfo) -> Result<OpenJob, End> {
+    let made: Result<_, LaunchError> = info.launch(launch(&access.programs, &access.blobs, info)).await;
+    let error = match made {
+        Ok(launch) => return Ok(info.open(launch)),
+        Err(error) => error,
+    };
+    tracing::error!(job = %info.record.id, %error, "a job cannot be started");
+    if !error.may_pass() {
+        let reason = Some(format!("it cannot be started: {error}"));
+        engine.steer(info.record.id, Steer::Cancel { reason }).await?;
+    }
+    let detail = "the coordinator cannot read a job".into();
+    Err(End::Refused(RefusalCode::GoingAway, detail))
 }
 
 async fn in_time(writing: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {

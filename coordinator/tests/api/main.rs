@@ -3,6 +3,7 @@ mod accept;
 mod access;
 mod bad_input;
 mod blobs;
+mod engines;
 mod jobs;
 mod pages;
 mod reduce;

@@ -255,6 +255,35 @@ impl RawWorker {
         }
     }
 
+    /// The first job that it is told of.
+    pub(crate) async fn opened(&mut self) -> OpenJob {
+        loop {
+            if let ToWorker::Open(job) = next(&mut self.socket).await.expect("the session ended") {
+                return job;
+            }
+        }
+    }
+
+    /// The next lease; jobs that are opened on the way are kept.
+    pub(crate) async fn leased(&mut self) -> Lease {
+        loop {
+            match next(&mut self.socket).await.expect("the session ended") {
+                ToWorker::Open(job) => drop(self.jobs.insert(job.job.0, job)),
+                ToWorker::Lease(lease) => return lease,
+                _ => {}
+            }
+        }
+    }
+
+    /// Says all of it in one write.
+    pub(crate) async fn burst(&mut self, messages: &[FromWorker]) {
+        for message in messages {
+            let frame = Message::Binary(encode_from_worker(message).into());
+            self.socket.feed(frame).await.unwrap();
+        }
+        self.socket.flush().await.unwrap();
+    }
+
     /// Works until the coordinator ends the session, or enough leases were done.
     pub(crate) async fn work(mut self) {
         let mut leases = 0;

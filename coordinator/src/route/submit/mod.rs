@@ -9,6 +9,7 @@ use super::problem::{ApiError, ApiResult, kind};
 use super::view;
 use crate::auth::now_ms;
 use crate::engine::NewJob;
+use crate::launch::script_of;
 use crate::store::JobRecord;
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +17,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse};
 use protocol::api::{Job, Scope};
 use protocol::description::{Description, Entry, ProgramKind, nearest};
-use protocol::ids::JobId;
+use protocol::ids::{JobId, ProgramHash};
 use protocol::job::JobSpec;
 use protocol::limits::NAME_CHARS_MAX;
 use protocol::problem::Problem;
@@ -78,6 +79,9 @@ async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>
     let program = app.programs.resolve(&spec.program).await?;
     let program = program.map_err(|why| ApiError::field(kind::PROGRAM_FIELD, "program", why))?;
     let entry = find_entry(&program.description, &spec.entry, "entry")?;
+    if program.description.kind == ProgramKind::Script {
+        engine_is_here(app, program.hash).await?;
+    }
     check::limits(&spec)?;
     check::reduction(&program.description, entry, spec.reduce.as_ref())?;
     spec.params = check::params(entry, &spec.params)?;
@@ -104,6 +108,18 @@ async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>
         chunk: items.chunk,
         key,
     })
+}
+
+/// A script whose engine is gone is refused before anybody waits for it.
+async fn engine_is_here(app: &App, script: ProgramHash) -> ApiResult<()> {
+    match script_of(&app.programs, &app.blobs, script).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.may_pass() => Err(ApiError::new(kind::STORE, error.to_string())),
+        Err(error) => {
+            let why = error.to_string();
+            Err(ApiError::field(kind::PROGRAM_REFUSED, "program", why))
+        }
+    }
 }
 
 /// What people call a job when they do not say: its entry, or its program where the entry is its only door.
