@@ -12,7 +12,6 @@ use crate::store::{Chunk, JobRecord, Source, StoredJob};
 use items::Gathered;
 use protocol::ids::{BlobHash, JobId, Stage};
 use protocol::job::{BlobSpec, Encoding, Grain, InputSpec, JobSpec, JobState, OnFailure, ReduceSpec, Split};
-use protocol::limits::JOBS_OPEN_MAX;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -38,19 +37,13 @@ enum Halt {
     Away(String),
 }
 
-/// Carries out the reductions that the engine wants, until it ends.
+/// Carries out the reductions that the engine wants, until it ends. It asks once for each open job, so
+/// there are never more than [`protocol::limits::JOBS_OPEN_MAX`].
 pub(crate) async fn serve(app: Arc<App>, mut wanted: mpsc::Receiver<JobId>) {
     let gathering = Arc::new(Semaphore::new(GATHERING_MAX));
-    let running = Arc::new(Semaphore::new(JOBS_OPEN_MAX));
     while let Some(job) = wanted.recv().await {
-        let Ok(place) = Arc::clone(&running).acquire_owned().await else {
-            return;
-        };
         let (app, gathering) = (Arc::clone(&app), Arc::clone(&gathering));
-        tokio::spawn(async move {
-            reduce(&app, job, &gathering).await;
-            drop(place);
-        });
+        tokio::spawn(async move { reduce(&app, job, &gathering).await });
     }
 }
 
