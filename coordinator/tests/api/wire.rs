@@ -4,6 +4,7 @@ use futures_util::SinkExt as _;
 use protocol::frame::encode_from_worker;
 use protocol::ids::LeaseId;
 use protocol::limits::FRAME_BYTES_MAX;
+use protocol::run::OutputsBuilder;
 use protocol::wire::{FromWorker, RefusalCode, ToWorker};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -93,5 +94,38 @@ async fn the_shards_of_a_worker_that_vanishes_go_to_another() {
         (&job["state"], &job["counts"]["items_accepted"]),
         (&json!("succeeded"), &json!(200))
     );
+    server.stop().await;
+}
+
+/// A session takes 64 frames in a row before it writes again. What stands at that border counts.
+#[tokio::test]
+async fn no_frame_of_a_long_burst_is_forgotten() {
+    let server = Server::start().await;
+    let program = server.program().await.to_string();
+    let mut worker = RawWorker::join(&server, 1).await;
+    for fillers in 62..=66 {
+        let body = json!({"program": program, "entry": "double",
+            "input": {"range": {"start": 0, "end": 1}}, "grain": {"items": 1}});
+        let job = server.submit(&body).await;
+        let lease = worker.leased().await;
+        let mut burst = vec![FromWorker::Heartbeat { leases: Vec::new() }; fillers];
+        let mut outputs = OutputsBuilder::default();
+        let mut output = Vec::new();
+        kernel_abi::write_framed(&mut output, b"0");
+        assert!(outputs.push(lease.first_shard, &output));
+        burst.push(FromWorker::Finished {
+            lease: lease.lease,
+            outputs: outputs.finish().unwrap(),
+            busy_us: 10,
+        });
+        worker.burst(&burst).await;
+        let job = server.until_over(&job).await;
+        assert_eq!(
+            job["state"],
+            "succeeded",
+            "frame {} of a burst: {job}",
+            fillers + 1
+        );
+    }
     server.stop().await;
 }
