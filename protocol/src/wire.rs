@@ -344,6 +344,14 @@ impl Cause {
         Cause::InputMissing,
         Cause::Lost,
     ];
+    /// Whether the same shard ends in the same way on every machine: what the program does by itself, and
+    /// limits that are counted alike everywhere. Time is not.
+    pub fn repeats(self) -> bool {
+        matches!(
+            self,
+            Self::ItemFailed | Self::Trapped | Self::OutOfMemory | Self::OutputTooLong
+        )
+    }
     /// Whether the program (rather than the worker or the network) is the likely reason.
     pub fn blames_program(self) -> bool {
         !matches!(self, Self::Refused | Self::InputMissing | Self::Lost)

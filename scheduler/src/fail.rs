@@ -4,7 +4,7 @@ use crate::output::{Effect, Output};
 use crate::scheduler::Scheduler;
 use crate::timer::Timer;
 use protocol::cut::ShardRun;
-use protocol::ids::{LeaseId, SessionId, WorkerId};
+use protocol::ids::{BlobHash, LeaseId, SessionId, WorkerId};
 use protocol::job::{JobState, OnFailure};
 use protocol::wire::{Cause, Failure, JobHandle};
 
@@ -77,12 +77,15 @@ impl Scheduler {
         failure: Failure,
         twin_has_it: bool,
     ) {
-        let anyone_ms = self.now_ms + OTHERS_FIRST_MS;
+        // Where nobody else is connected, the same worker is asked again at once.
+        let alone = self.workers.len() == 1 && failure.cause.repeats();
+        let anyone_ms = self.now_ms + if alone { 0 } else { OTHERS_FIRST_MS };
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
             return;
         };
         let fresh = Retry {
             failed: 0,
+            reasons: Vec::new(),
             tried: Vec::new(),
             anyone_ms,
             leased: twin_has_it,
@@ -94,8 +97,10 @@ impl Scheduler {
         if !retry.tried.contains(&worker) {
             retry.tried.push(worker);
         }
-        if retry.failed >= job.seed.attempts_max {
-            self.give_up(handle, shard, failure);
+        let again = failure.cause.repeats() && retry.told_again(&failure);
+        if again || retry.failed >= job.seed.attempts_max {
+            let how = how_often(retry.failed, again);
+            self.give_up(handle, shard, failure, &how);
         } else {
             self.timers.set(anyone_ms, Timer::Retry(handle));
             self.feed_hungry();
@@ -103,7 +108,7 @@ impl Scheduler {
     }
 
     /// The shard failed for good: the job goes on without it, or fails with the real cause.
-    fn give_up(&mut self, handle: JobHandle, shard: u32, failure: Failure) {
+    fn give_up(&mut self, handle: JobHandle, shard: u32, failure: Failure, how: &str) {
         let one = ShardRun {
             first: shard,
             count: 1,
@@ -122,7 +127,7 @@ impl Scheduler {
         job.storing += 1;
         let skipped = job.seed.on_failure == OnFailure::Skip;
         let (stage, items) = (job.seed.stage, job.items_of(shard));
-        let reason = failed_reason(shard, items, job.seed.attempts_max, &failure);
+        let reason = failed_reason(shard, items, how, &failure);
         self.store(
             handle,
             Effect::Fail {
@@ -183,6 +188,7 @@ impl Scheduler {
                     cause: Cause::Lost,
                     detail,
                 },
+                "failed",
             );
         }
     }
@@ -281,7 +287,27 @@ impl Scheduler {
     }
 }
 
-fn failed_reason(shard: u32, items: (u64, u64), attempts: u8, failure: &Failure) -> String {
+impl Retry {
+    /// Notes why the program itself failed; says whether it did in the very same way before. Programs are
+    /// deterministic: what two attempts say alike, every further one says too.
+    fn told_again(&mut self, failure: &Failure) -> bool {
+        let reason = (failure.cause, BlobHash::of(failure.detail.as_bytes()));
+        let again = self.reasons.contains(&reason);
+        self.reasons.push(reason);
+        again
+    }
+}
+
+fn how_often(failed: u8, again: bool) -> String {
+    match (failed, again) {
+        (..=1, _) => "failed".into(),
+        (2, true) => "failed twice in the same way".into(),
+        (_, true) => format!("failed {failed} times, twice in the same way"),
+        (_, false) => format!("failed {failed} times, the last time"),
+    }
+}
+
+fn failed_reason(shard: u32, items: (u64, u64), how: &str, failure: &Failure) -> String {
     let (first, last) = (items.0, items.1.saturating_sub(1));
     let which = if first == last {
         format!("item {first}")
@@ -289,9 +315,5 @@ fn failed_reason(shard: u32, items: (u64, u64), attempts: u8, failure: &Failure)
         format!("items {first} to {last}")
     };
     let line = failure.detail.lines().next().unwrap_or_default();
-    let times = match attempts {
-        1 => "failed".to_owned(),
-        _ => format!("failed {attempts} times, the last time"),
-    };
-    format!("shard {shard} ({which}) {times}: {line}")
+    format!("shard {shard} ({which}) {how}: {line}")
 }

@@ -5,10 +5,10 @@ use crate::input::JobSeed;
 use crate::rate::{Average, PerSecond};
 use crate::runs::RunSet;
 use protocol::cut::{Cut, ShardRun};
-use protocol::ids::{LeaseId, SessionId, WorkerId};
+use protocol::ids::{BlobHash, LeaseId, SessionId, WorkerId};
 use protocol::job::JobState;
 use protocol::totals::Totals;
-use protocol::wire::Failure;
+use protocol::wire::{Cause, Failure};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug)]
@@ -56,6 +56,8 @@ pub(crate) struct Job {
 pub(crate) struct Retry {
     /// Failed attempts; a shard waiting because its attempts were lost has none.
     pub(crate) failed: u8,
+    /// Why, where the program itself was the reason and would be again: the cause, and what was said by its hash.
+    pub(crate) reasons: Vec<(Cause, BlobHash)>,
     /// Workers that failed it: others go first.
     pub(crate) tried: Vec<WorkerId>,
     /// From then on a worker that tried it may try again.

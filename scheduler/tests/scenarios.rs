@@ -23,6 +23,7 @@ scenarios!(
     poison,
     reconnect,
     reduction,
+    same_failure,
     silence_and_expiry,
     skip_failures,
 );

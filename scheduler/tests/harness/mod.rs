@@ -279,9 +279,15 @@ impl World {
             left.retain(|s| *s != shard);
         }
         self.held.retain(|_, (_, _, left)| !left.is_empty());
+        let cause = if words.has("out-of-time") {
+            Cause::OutOfTime
+        } else {
+            Cause::Trapped
+        };
+        let said: Option<String> = words.value("says");
         let failure = Failure {
-            cause: Cause::Trapped,
-            detail: "unreachable executed".into(),
+            cause,
+            detail: said.unwrap_or_else(|| "unreachable executed".into()),
         };
         self.send(
             name,
