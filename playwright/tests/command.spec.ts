@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "@playwright/test";
-import { exampleUrl, underNode } from "../../web-worker/tests/wasi.mjs";
+import { exampleUrl, underNode, underNodeEach } from "../../web-worker/tests/wasi.mjs";
 import { openHouse } from "./house";
 import { lendTab } from "./lend";
 import { elytra } from "./server";
@@ -13,9 +13,9 @@ import { elytra } from "./server";
 const house = openHouse(1);
 
 /** Runs a program of the examples as a person does: lines in, lines out. */
-async function run(name: string, args: string[], stdin: string): Promise<Buffer> {
+async function run(name: string, args: string[], stdin: string, options: string[] = []): Promise<Buffer> {
   const env = { ...process.env, ELYTRA_SERVER: house.server.origin, ELYTRA_TOKEN: house.api.token };
-  const words = ["run", fileURLToPath(exampleUrl(name)), "--", ...args];
+  const words = ["run", fileURLToPath(exampleUrl(name)), ...options, "--", ...args];
   const child = spawn(elytra(), words, { env, stdio: ["pipe", "pipe", "pipe"] });
   const [out, said]: [Buffer[], Buffer[]] = [[], []];
   child.stdout.on("data", (part: Buffer) => out.push(part));
@@ -43,3 +43,17 @@ for (const [name, args, stdin] of JOBS) {
     await page.context().close();
   });
 }
+
+/** Pieces of Markdown that mean something to each other. */
+const PIECES = ["# Title N", "* one *N*\n* two\n  * three", "> quoted \"N\" -- so\n> it is", "    code N", "<b>N</b> &copy; [N]: /n", "1. first\n2. second", "![N](n.png)\n\n---", "Überschrift N\n===="];
+
+test("cmark, a C program from elsewhere: every document is what another WASI makes of it", async ({ browser }) => {
+  const page = await lendTab(browser, house.server.origin);
+  const documents = Array.from({ length: 600 }, (_, n) =>
+    Array.from({ length: 1 + (n % 5) }, (_, k) => PIECES[(n * 7 + k * (1 + (n % 3))) % PIECES.length]?.replaceAll("N", `${n}`)).join("\n\n"),
+  );
+  const stdin = documents.map((text) => `${JSON.stringify(text)}\n`).join("");
+  const written = await run("cmark", ["--smart"], stdin, ["--each", "--json"]);
+  expect(written.equals(underNodeEach("cmark", ["--smart"], documents.map((text) => `${text}\n`)))).toBe(true);
+  await page.context().close();
+});
