@@ -83,6 +83,7 @@ impl Coordinator {
         let app = App {
             auth: Arc::new(Auth::new(Arc::clone(&reader))),
             worker_token_required: settings.worker_token_required,
+            cors_origins: settings.cors_origins.as_slice().into(),
             engine,
             reader,
             blobs,

@@ -50,6 +50,8 @@ pub struct Settings {
     pub allow_volatile: bool,
     /// Whether workers need a token with the scope `work`.
     pub worker_token_required: bool,
+    /// Origins whose pages may use the API, beside our own.
+    pub cors_origins: Vec<String>,
     /// Most TCP connections at a time.
     pub connections_max: usize,
     /// How long a shutdown may take, in milliseconds.
@@ -72,6 +74,7 @@ impl Default for Settings {
             durability: Durability::Full,
             allow_volatile: false,
             worker_token_required: false,
+            cors_origins: Vec::new(),
             connections_max: 110_000,
             shutdown_ms_max: 10_000,
             log_format: LogFormat::Json,
@@ -215,6 +218,14 @@ pub(super) const KEYS: &[Key] = &[
         |s| s.worker_token_required.to_string(),
     ),
     key(
+        "cors_origins",
+        "cors-origins",
+        "ORIGIN,…",
+        "Origins whose pages may use the API, such as https://example.org; only our own pages when empty",
+        |s, v| origins(v).map(|v| s.cors_origins = v),
+        |s| s.cors_origins.join(","),
+    ),
+    key(
         "connections_max",
         "connections-max",
         "NUMBER",
@@ -271,6 +282,24 @@ fn optional<T>(text: &str, read: fn(&str) -> Result<T, String>) -> Result<Option
 
 fn boolean(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| "must be true or false".into())
+}
+
+/// As a browser writes them, so that they can be compared byte for byte.
+fn origins(text: &str) -> Result<Vec<String>, String> {
+    let is_origin = |text: &str| {
+        let host = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
+        let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b':' | b'[' | b']');
+        host.is_some_and(|host| !host.is_empty() && host.bytes().all(plain))
+    };
+    let list = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+    let list: Vec<String> = list.map(str::to_owned).collect();
+    if list.iter().all(|text| is_origin(text)) {
+        Ok(list)
+    } else {
+        Err("must be origins such as https://example.org or http://localhost:8080, with commas between them: small letters, no path, no *".into())
+    }
 }
 
 fn number<T: TryFrom<u32>>(text: &str, max: u32) -> Result<T, String> {

@@ -2,6 +2,7 @@
 //! `protocol::api`; the OpenAPI document is made from the same declarations that the router is.
 mod blobs;
 mod caller;
+mod cors;
 mod events;
 mod extract;
 mod health;
@@ -27,7 +28,7 @@ use crate::programs::Programs;
 use crate::store::{Reader, StoreError};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use problem::ApiResult;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub(crate) struct App {
     pub(crate) programs: Arc<Programs>,
     pub(crate) auth: Arc<Auth>,
     pub(crate) worker_token_required: bool,
+    /// Whose pages may use the API, beside our own.
+    pub(crate) cors_origins: Arc<[String]>,
     pub(crate) durability: String,
     /// True once the coordinator stops: endless streams end then.
     pub(crate) shutdown: watch::Receiver<bool>,
@@ -62,7 +65,7 @@ impl App {
 pub(crate) fn router(app: Arc<App>) -> Router {
     let (api, document) = openapi::api();
     let document = openapi::text(&document);
-    Router::new()
+    let router = Router::new()
         .nest("/api/v1", api)
         .route(
             "/api/v1/openapi.json",
@@ -72,7 +75,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(health::readyz))
         .fallback(assets::serve)
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(layer::around))
+        .layer(from_fn(layer::around));
+    let origins = Arc::clone(&app.cors_origins);
+    if origins.is_empty() {
+        return router.with_state(app);
+    }
+    router
+        .layer(from_fn_with_state(origins, cors::around))
         .with_state(app)
 }
 

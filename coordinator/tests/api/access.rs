@@ -194,3 +194,42 @@ async fn a_tab_without_a_token_works_where_none_is_asked_for() {
     server.stop().await;
     soon("the worker is told to drain", worker).await.unwrap();
 }
+
+/// What a browser is told when a page of `origin` wants to submit a job.
+async fn asked_by(server: &Server, method: Method, origin: &str) -> (u16, Option<String>) {
+    let request = server
+        .bare(method, "/api/v1/jobs")
+        .header("origin", origin)
+        .header("access-control-request-method", "POST");
+    let response = request.send().await.unwrap();
+    let allowed = response.headers().get("access-control-allow-origin");
+    let allowed = allowed.map(|value| value.to_str().unwrap().to_owned());
+    (response.status().as_u16(), allowed)
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_only_what_the_list_says() {
+    let known = "https://example.org".to_owned();
+    let server = Server::start_with(|settings| settings.cors_origins = vec![known.clone()]).await;
+    let yes = Some(known.clone());
+    assert_eq!(
+        asked_by(&server, Method::OPTIONS, &known).await,
+        (204, yes.clone())
+    );
+    // The token is asked for all the same, and what is wrong can be read.
+    assert_eq!(asked_by(&server, Method::GET, &known).await, (401, yes));
+    for other in ["https://example.org.evil.net", "https://example.or", "null"] {
+        assert_eq!(
+            asked_by(&server, Method::OPTIONS, other).await,
+            (405, None),
+            "{other}"
+        );
+        assert_eq!(
+            asked_by(&server, Method::GET, other).await,
+            (401, None),
+            "{other}"
+        );
+    }
+    let closed = Server::start().await;
+    assert_eq!(asked_by(&closed, Method::OPTIONS, &known).await, (405, None));
+}
