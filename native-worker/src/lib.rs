@@ -92,8 +92,9 @@ pub async fn run(config: NativeWorkerConfig, stop: watch::Receiver<Stop>) -> Res
     let fetcher = http::Fetcher::new(&address, config.token.as_deref())?;
     let sandbox = Arc::new(runtime::Runtime::new(config.runtime())?);
     tracing::info!(server = %config.server, worker = %identity.worker, slots = config.slots, "worker started");
-    let shell = shell::Shell::new(&config, address, &identity, fetcher, sandbox)?;
+    let shell = shell::Shell::new(&config, address, &identity, fetcher, Arc::clone(&sandbox))?;
     let result = shell.run(stop).await;
+    sandbox.stop_preparing_ahead();
     // The identity is free for another process only when this one has left.
     drop(identity);
     result

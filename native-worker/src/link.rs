@@ -2,9 +2,10 @@
 use crate::config::Address;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use protocol::frame;
+use protocol::ids::ProgramHash;
 use protocol::limits::{FRAME_BYTES_MAX, HEARTBEAT_MS};
 use protocol::wire::FromWorker;
-use protocol::{WIRE_SUBPROTOCOL, limits};
+use protocol::{PREPARE_HEADER, WIRE_SUBPROTOCOL, limits};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -30,6 +31,12 @@ pub(crate) struct Link {
     pings_unanswered: u32,
 }
 
+/// A link, and programs that are worth having ready.
+pub(crate) struct Opened {
+    pub(crate) link: Link,
+    pub(crate) ahead: Vec<ProgramHash>,
+}
+
 /// What came over a link.
 pub(crate) enum Arrived {
     Frame(bytes::Bytes),
@@ -38,7 +45,7 @@ pub(crate) enum Arrived {
 
 impl Link {
     /// Opens a connection; the reason of a failure is for people.
-    pub(crate) async fn open(address: Address) -> Result<Self, String> {
+    pub(crate) async fn open(address: Address) -> Result<Opened, String> {
         let at = &address.host_port;
         let stream = TcpStream::connect(at)
             .await
@@ -56,12 +63,14 @@ impl Link {
             .max_message_size(Some(FRAME_BYTES_MAX))
             .max_frame_size(Some(FRAME_BYTES_MAX));
         let opened = client_async_with_config(request, stream, Some(config)).await;
-        let (socket, _) = opened.map_err(|error| handshake_failed(at, &error))?;
-        Ok(Self {
+        let (socket, response) = opened.map_err(|error| handshake_failed(at, &error))?;
+        let link = Self {
             socket,
             unflushed: false,
             pings_unanswered: 0,
-        })
+        };
+        let ahead = programs_in(response.headers().get(PREPARE_HEADER));
+        Ok(Opened { link, ahead })
     }
 
     /// The next frame, or the end.
@@ -141,6 +150,13 @@ async fn bounded(write: impl Future<Output = Result<(), tungstenite::Error>>) ->
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err("the server does not read".into()),
     }
+}
+
+/// What is not understood is no program to prepare.
+fn programs_in(header: Option<&HeaderValue>) -> Vec<ProgramHash> {
+    let listed = header.and_then(|header| header.to_str().ok()).unwrap_or_default();
+    let programs = listed.split(',').filter_map(|hash| hash.trim().parse().ok());
+    programs.take(limits::PREPARE_PROGRAMS_MAX).collect()
 }
 
 fn handshake_failed(at: &str, error: &tungstenite::Error) -> String {

@@ -2,7 +2,7 @@
 use crate::config::{Address, BATCH_SHARDS_MAX, DRAIN_MS_MAX, NativeWorkerConfig};
 use crate::http::Fetcher;
 use crate::identity::Identity;
-use crate::link::{Arrived, Link, PING_EVERY};
+use crate::link::{Arrived, Link, Opened, PING_EVERY};
 use crate::slots::Slots;
 use crate::{RunError, Stop};
 use protocol::ids::ProgramHash;
@@ -28,7 +28,7 @@ pub(crate) enum Event {
     /// Something the heart has to know.
     Input(Input),
     /// A connection is open, or could not be opened: the answer to attempt number so and so.
-    Opened(u64, Result<Box<Link>, String>),
+    Opened(u64, Result<Box<Opened>, String>),
     /// A program can be executed.
     Ready(ProgramHash, Prepared),
 }
@@ -182,9 +182,10 @@ impl Shell {
             Event::Input(input) => self.hand_in(input),
             // An attempt that was given up meanwhile: the connection ends with its value.
             Event::Opened(attempt, _) if attempt != self.attempt => {}
-            Event::Opened(_, Ok(link)) => {
-                self.link = Some(*link);
+            Event::Opened(_, Ok(opened)) => {
+                self.link = Some(opened.link);
                 self.hand_in(Input::Connected);
+                self.prepare_ahead(opened.ahead);
             }
             Event::Opened(_, Err(reason)) => self.hand_in(Input::Disconnected { reason }),
             Event::Ready(program, prepared) => {
@@ -330,6 +331,18 @@ impl Shell {
         });
     }
 
+    /// Programs that no job here names yet, one after the other and beside everything else.
+    fn prepare_ahead(&self, programs: Vec<ProgramHash>) {
+        let (sandbox, fetcher) = (Arc::clone(&self.sandbox), self.fetcher.clone());
+        tokio::spawn(async move {
+            for program in programs {
+                if let Err(why) = ahead(&sandbox, &fetcher, program).await {
+                    tracing::debug!(%program, why, "a program is not made ready ahead");
+                }
+            }
+        });
+    }
+
     fn say_status(&mut self) {
         match self.worker.status().activity {
             Activity::Connecting { failures, reason } if failures > 0 => self.say_away(&reason),
@@ -365,6 +378,18 @@ async fn next(link: &mut Option<Link>) -> Arrived {
         Some(link) => link.next().await,
         None => std::future::pending().await,
     }
+}
+
+async fn ahead(sandbox: &Arc<Runtime>, fetcher: &Fetcher, program: ProgramHash) -> Result<(), String> {
+    let cached = Arc::clone(sandbox);
+    if let Ok(Some(_)) = tokio::task::spawn_blocking(move || cached.prepare_cached(program)).await {
+        return Ok(());
+    }
+    let module = fetcher.program(program).await?;
+    let sandbox = Arc::clone(sandbox);
+    let compiled = tokio::task::spawn_blocking(move || sandbox.prepare_ahead(program, &module)).await;
+    let compiled = compiled.map_err(|error| error.to_string())?;
+    compiled.map_err(|error| error.to_string())
 }
 
 async fn prepare(

@@ -12,18 +12,23 @@ use tokio::task::JoinHandle;
 struct Worker {
     stop: watch::Sender<Stop>,
     task: JoinHandle<Result<(), RunError>>,
-    _cache: tempfile::TempDir,
+    cache: tempfile::TempDir,
 }
 
 fn start(url: &str, slots: u16) -> Worker {
+    start_with(url, slots, runtime::Compiler::InProcess)
+}
+
+fn start_with(url: &str, slots: u16, compiler: runtime::Compiler) -> Worker {
     let cache = tempfile::tempdir().expect("a folder");
     let mut config = NativeWorkerConfig::new(url, cache.path());
     (config.slots, config.memory_mib, config.token) = (slots, 64, Some("secret".into()));
+    config.compiler = compiler;
     let (stop, stopped) = watch::channel(Stop::No);
     Worker {
         stop,
         task: tokio::spawn(run(config, stopped)),
-        _cache: cache,
+        cache,
     }
 }
 
@@ -158,4 +163,32 @@ async fn a_server_that_is_away_is_waited_for_and_finds_the_same_worker_again() {
     worker.stop.send_replace(Stop::Now);
     assert_eq!(session.next().await, FromWorker::Goodbye);
     worker.ended().await.expect("a good end");
+}
+
+/// The server's answer to the upgrade names a program; no job does.
+#[tokio::test]
+async fn a_program_that_the_server_names_is_compiled_before_a_job_does() {
+    let mut server = Server::start(None).await;
+    let compiler = runtime::Compiler::Child {
+        program: env!("CARGO_BIN_EXE_native-worker").into(),
+    };
+    let worker = start_with(&server.url, 1, compiler);
+    let session = server.welcome().await;
+    let code = worker.cache.path().join("code");
+    let named = server.program.to_string();
+    let compiled = || {
+        let files = std::fs::read_dir(&code).into_iter().flatten().flatten();
+        files
+            .filter_map(|file| file.file_name().into_string().ok())
+            .any(|name| name.starts_with(&named))
+    };
+    within(async {
+        while !compiled() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    worker.stop.send_replace(Stop::Now);
+    worker.ended().await.expect("a good end");
+    drop(session);
 }

@@ -34,3 +34,7 @@ pub const WIRE_VERSION: u8 = 1;
 
 /// The WebSocket subprotocol that goes with [`WIRE_VERSION`].
 pub const WIRE_SUBPROTOCOL: &str = "elytra.v1";
+
+/// Response header of the door for workers: programs that are worth having ready before a job names them, by
+/// hash, separated by commas. A hint; at most [`limits::PREPARE_PROGRAMS_MAX`] are read.
+pub const PREPARE_HEADER: &str = "elytra-prepare";

@@ -40,6 +40,8 @@ pub const WINDOW_MAX: u32 = 65_536;
 pub const LEASE_SHARDS_MAX: u32 = 16_384;
 /// Most programs a worker names in its hello as already compiled.
 pub const CACHED_PROGRAMS_MAX: usize = 64;
+/// Most programs that a worker makes ready because the coordinator says that they are worth it.
+pub const PREPARE_PROGRAMS_MAX: usize = 4;
 /// Longest failure detail that travels and is stored.
 pub const DETAIL_BYTES_MAX: usize = 4 << 10;
 /// Longest name, title or label.

@@ -9,7 +9,8 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use wasmtime::Engine;
 
 /// The first argument of an executable that is to compile one module and end.
@@ -36,6 +37,9 @@ pub enum CompileError {
     /// The code is longer than any program needs.
     #[error("the compiled code is longer than {CODE_BYTES_MAX} bytes: make the module smaller")]
     TooLong,
+    /// The process that asked for it ends.
+    #[error("the compilation was stopped, because nobody needs it any more")]
+    Stopped,
     /// The child could not be started, or broke.
     #[error("the compiler's process failed: {0}")]
     Process(String),
@@ -50,7 +54,67 @@ pub(crate) fn compile(
 ) -> Result<Vec<u8>, CompileError> {
     match compiler {
         Compiler::InProcess => engine.precompile_module(module).map_err(|error| refused(&error)),
-        Compiler::Child { program } => in_child(program, limits, module),
+        Compiler::Child { program } => in_child(program, limits, Haste::Waited, module, &Stop::default()),
+    }
+}
+
+/// Whether somebody waits for the code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// A shard does.
+    Waited,
+    /// Nobody yet: whatever else runs on the machine goes first.
+    Ahead,
+}
+
+impl Haste {
+    /// As `nice` has it. Not more: a script that comes meanwhile waits for it.
+    fn nice(self) -> i32 {
+        match self {
+            Self::Waited => 0,
+            Self::Ahead => 5,
+        }
+    }
+}
+
+/// Ends a compilation from another thread.
+#[derive(Default)]
+pub(crate) struct Stop(Mutex<(bool, Option<Child>)>);
+
+impl Stop {
+    fn lock(&self) -> MutexGuard<'_, (bool, Option<Child>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kills the child, also one that starts after this.
+    pub(crate) fn stop(&self) {
+        let mut state = self.lock();
+        state.0 = true;
+        if let Some(child) = &mut state.1 {
+            // It may have ended by itself already.
+            let _ = child.kill();
+        }
+    }
+
+    fn watch(&self, mut child: Child) {
+        let mut state = self.lock();
+        if state.0 {
+            let _ = child.kill();
+        }
+        state.1 = Some(child);
+    }
+
+    /// Waits for the child, which has closed its pipes or is to be killed.
+    fn end(&self, kill: bool) -> io::Result<(ExitStatus, bool)> {
+        let mut state = self.lock();
+        let Some(mut child) = state.1.take() else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        if kill {
+            // It may have ended by itself already, and then there is nothing to kill.
+            let _ = child.kill();
+        }
+        Ok((child.wait()?, state.0))
     }
 }
 
@@ -58,16 +122,21 @@ fn refused(error: &wasmtime::Error) -> CompileError {
     CompileError::Refused(format!("{error:#}"))
 }
 
-fn in_child(program: &Path, limits: &CompileLimits, module: &[u8]) -> Result<Vec<u8>, CompileError> {
+pub(crate) fn in_child(
+    program: &Path,
+    limits: &CompileLimits,
+    haste: Haste,
+    module: &[u8],
+    stop: &Stop,
+) -> Result<Vec<u8>, CompileError> {
     let broken = |error: io::Error| CompileError::Process(format!("{}: {error}", program.display()));
-    let mut child = spawn(program, limits).map_err(broken)?;
-    let exchanged = exchange(&mut child, module);
-    if exchanged.is_err() {
-        // It may have ended by itself already, and then there is nothing to kill.
-        let _ = child.kill();
-    }
-    let status = child.wait().map_err(broken)?;
+    let mut child = spawn(program, limits, haste).map_err(broken)?;
+    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    stop.watch(child);
+    let exchanged = exchange(pipes, module);
+    let (status, stopped) = stop.end(exchanged.is_err()).map_err(broken)?;
     match exchanged {
+        _ if stopped => Err(CompileError::Stopped),
         Ok((code, _)) if code.len() as u64 > CODE_BYTES_MAX => Err(CompileError::TooLong),
         Ok((code, _)) if status.success() => Ok(code),
         Ok((_, words)) => Err(why_it_ended(status, &words, limits)),
@@ -76,13 +145,14 @@ fn in_child(program: &Path, limits: &CompileLimits, module: &[u8]) -> Result<Vec
     }
 }
 
-fn spawn(program: &Path, limits: &CompileLimits) -> io::Result<Child> {
+fn spawn(program: &Path, limits: &CompileLimits, haste: Haste) -> io::Result<Child> {
     Command::new(program)
         .arg(COMPILE_ARGUMENT)
         .args([
             limits.cpu_s.to_string(),
             limits.wall_s.to_string(),
             limits.memory_bytes.to_string(),
+            haste.nice().to_string(),
         ])
         .env_clear()
         .stdin(Stdio::piped())
@@ -91,10 +161,12 @@ fn spawn(program: &Path, limits: &CompileLimits) -> io::Result<Child> {
         .spawn()
 }
 
+type Pipes = (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>);
+
 /// The child reads everything before it writes anything, and writes few words, so no pipe can fill
 /// up on both sides. If it hangs all the same, its own alarm ends it.
-fn exchange(child: &mut Child, module: &[u8]) -> io::Result<(Vec<u8>, String)> {
-    if let Some(mut input) = child.stdin.take() {
+fn exchange((input, output, errors): Pipes, module: &[u8]) -> io::Result<(Vec<u8>, String)> {
+    if let Some(mut input) = input {
         match input.write_all(module) {
             // It ended before it had read all: its words and its status say why.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -102,11 +174,11 @@ fn exchange(child: &mut Child, module: &[u8]) -> io::Result<(Vec<u8>, String)> {
         }
     }
     let mut code = Vec::new();
-    if let Some(output) = child.stdout.take() {
+    if let Some(output) = output {
         output.take(CODE_BYTES_MAX + 1).read_to_end(&mut code)?;
     }
     let mut words = Vec::new();
-    if let Some(errors) = child.stderr.take() {
+    if let Some(errors) = errors {
         errors.take(WORDS_BYTES_MAX).read_to_end(&mut words)?;
     }
     Ok((code, String::from_utf8_lossy(&words).trim().to_owned()))
@@ -143,7 +215,7 @@ pub fn compile_child() -> Option<ExitCode> {
         return None;
     }
     let result = parse_limits(arguments)
-        .and_then(|limits| confine(&limits))
+        .and_then(|(limits, nice)| confine(&limits, nice))
         .and_then(|()| compile_stdin());
     Some(match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -161,22 +233,25 @@ fn process_error(error: &io::Error) -> CompileError {
     CompileError::Process(error.to_string())
 }
 
-fn parse_limits(mut arguments: impl Iterator<Item = OsString>) -> Result<CompileLimits, CompileError> {
+fn parse_limits(mut arguments: impl Iterator<Item = OsString>) -> Result<(CompileLimits, i32), CompileError> {
     let mut next = || arguments.next()?.into_string().ok()?.parse::<u64>().ok();
     let limits = (|| {
         let cpu_s = u32::try_from(next()?).ok()?;
         let wall_s = u32::try_from(next()?).ok()?;
-        Some(CompileLimits {
+        let memory_bytes = next()?;
+        let nice = i32::try_from(next()?).ok()?;
+        let limits = CompileLimits {
             cpu_s,
             wall_s,
-            memory_bytes: next()?,
-        })
+            memory_bytes,
+        };
+        Some((limits, nice))
     })();
     limits.ok_or_else(|| CompileError::Process(format!("{COMPILE_ARGUMENT} is for this program's own use")))
 }
 
 /// Takes away from this process what it could do harm with, before it sees the module.
-fn confine(limits: &CompileLimits) -> Result<(), CompileError> {
+fn confine(limits: &CompileLimits, nice: i32) -> Result<(), CompileError> {
     let bounds = [
         (libc::RLIMIT_CPU, u64::from(limits.cpu_s)),
         (libc::RLIMIT_AS, limits.memory_bytes),
@@ -193,9 +268,10 @@ fn confine(limits: &CompileLimits) -> Result<(), CompileError> {
             return Err(process_error(&io::Error::last_os_error()));
         }
     }
-    // SAFETY: neither call takes a pointer. The alarm's default action is to end the process; the
-    // other one ends it together with its parent.
+    // SAFETY: no call takes a pointer. The first lowers this process's priority, if anything; the alarm's
+    // default action is to end the process; the last one ends it together with its parent.
     unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, nice);
         libc::alarm(limits.wall_s);
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
     }

@@ -5,6 +5,7 @@
 //! runs one shard on a fresh instance on the calling thread (a WASI command's on one for every
 //! process) and tells in its [`RunReport`] how it ended and what it took. Everything blocks; nothing here knows the network or the scheduler.
 
+mod ahead;
 mod cache;
 mod clock;
 mod command;
@@ -22,8 +23,10 @@ pub use config::{CompileLimits, Compiler, Limits, RuntimeConfig, StopHandle};
 pub use report::{RunOutcome, RunReport};
 pub use run::Prepared;
 
+use ahead::Ahead;
 use cache::{Cache, Code};
 use clock::Ticker;
+use compile::Haste;
 use host::State;
 use protocol::ids::ProgramHash;
 use slots::Slots;
@@ -85,6 +88,7 @@ pub struct Runtime {
     ready: Mutex<Vec<(ProgramHash, Prepared)>>,
     /// One compilation at a time: two of the same program would be wasted, and memory is bounded.
     compiling: Mutex<()>,
+    ahead: Ahead,
 }
 
 impl Runtime {
@@ -115,6 +119,7 @@ impl Runtime {
             config,
             ready,
             compiling,
+            ahead: Ahead::default(),
         })
     }
 
@@ -159,7 +164,33 @@ impl Runtime {
         }
     }
 
+    /// Compiles a program for which nobody waits yet, if that can be done in a child of low priority. Whoever
+    /// prepares the same program meanwhile waits for it; other programs are compiled beside it.
+    pub fn prepare_ahead(&self, program: ProgramHash, module: &[u8]) -> Result<(), PrepareError> {
+        let Compiler::Child { program: executable } = &self.config.compiler else {
+            return Ok(());
+        };
+        if ProgramHash::of(module) != program {
+            return Err(PrepareError::WrongBytes(program));
+        }
+        if self.prepare_cached(program).is_some() {
+            return Ok(());
+        }
+        let Some(turn) = self.ahead.begin(program) else {
+            return Ok(());
+        };
+        let limits = &self.config.compile_limits;
+        let code = compile::in_child(executable, limits, Haste::Ahead, module, turn.stop())?;
+        self.take_in(program, &Code::just_compiled(code)).map(drop)
+    }
+
+    /// Ends what is compiled ahead, now and later: the process ends.
+    pub fn stop_preparing_ahead(&self) {
+        self.ahead.stop();
+    }
+
     fn compile(&self, program: ProgramHash, module: &[u8]) -> Result<Prepared, PrepareError> {
+        self.ahead.wait_for(program);
         let _one_at_a_time = lock(&self.compiling);
         // Another thread may have compiled it while this one waited.
         if let Some(prepared) = self.ready(program) {
@@ -167,9 +198,14 @@ impl Runtime {
         }
         let (compiler, limits) = (&self.config.compiler, &self.config.compile_limits);
         let code = Code::just_compiled(compile::compile(compiler, limits, &self.shared.engine, module)?);
-        let prepared = self.load(program, &code)?;
+        self.take_in(program, &code)
+    }
+
+    /// Makes compiled code ready and keeps it.
+    fn take_in(&self, program: ProgramHash, code: &Code) -> Result<Prepared, PrepareError> {
+        let prepared = self.load(program, code)?;
         if let Some(cache) = &self.cache {
-            cache.store(program, &code);
+            cache.store(program, code);
         }
         Ok(prepared)
     }

@@ -5,10 +5,11 @@ use crate::session::{self, WorkerAccess};
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::HeaderValue;
 use axum::response::Response;
-use protocol::WIRE_SUBPROTOCOL;
 use protocol::limits::FRAME_BYTES_MAX;
 use protocol::problem::Problem;
+use protocol::{PREPARE_HEADER, WIRE_SUBPROTOCOL};
 use std::sync::Arc;
 
 /// Zero-filled before every read, so larger is slower.
@@ -41,7 +42,7 @@ pub(crate) async fn work(
         programs: app.programs.clone(),
     };
     let engine = app.engine.clone();
-    Ok(upgrade
+    let mut response = upgrade
         .protocols([WIRE_SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
@@ -49,5 +50,11 @@ pub(crate) async fn work(
         .max_message_size(FRAME_BYTES_MAX)
         .max_frame_size(FRAME_BYTES_MAX)
         // Boxed, so that the waiting for the upgrade does not keep room for a whole session.
-        .on_upgrade(move |socket| Box::pin(session::serve(socket, engine, who))))
+        .on_upgrade(move |socket| Box::pin(session::serve(socket, engine, who)));
+    // Every script runs in it, and a worker that never ran one would compile it while somebody waits.
+    let ahead = app.programs.script_engine().map(|engine| engine.to_string());
+    if let Some(Ok(ahead)) = ahead.map(HeaderValue::try_from) {
+        response.headers_mut().insert(PREPARE_HEADER, ahead);
+    }
+    Ok(response)
 }

@@ -71,6 +71,7 @@ async fn a_script_is_launched_in_the_engine_that_it_names() {
     server.submit(&job(program)).await;
     let opened = worker.opened().await;
     assert_eq!(opened.program, wanted, "the engine that is carried was taken");
+    drop(worker);
     server.stop().await;
 }
 

@@ -127,5 +127,6 @@ async fn no_frame_of_a_long_burst_is_forgotten() {
             fillers + 1
         );
     }
+    drop(worker);
     server.stop().await;
 }

@@ -8,7 +8,7 @@ use protocol::frame::{decode_from_worker, encode_to_worker};
 use protocol::ids::{JobId, LeaseId, ProgramHash, SessionId};
 use protocol::job::Limits;
 use protocol::wire::{FromWorker, Hello, ItemSource, JobHandle, Lease, LeaseInput, OpenJob, ToWorker};
-use protocol::{WIRE_SUBPROTOCOL, limits};
+use protocol::{PREPARE_HEADER, WIRE_SUBPROTOCOL, limits};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -105,7 +105,11 @@ impl Server {
 
 async fn work(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
     let upgrade = upgrade.protocols([WIRE_SUBPROTOCOL]);
-    upgrade.on_upgrade(|socket| async move { drop(shared.sockets.send(socket).await) })
+    let ahead = ProgramHash::of(&shared.module).to_string();
+    let mut response = upgrade.on_upgrade(|socket| async move { drop(shared.sockets.send(socket).await) });
+    let ahead = ahead.parse().expect("a header");
+    response.headers_mut().insert(PREPARE_HEADER, ahead);
+    response
 }
 
 async fn module(State(shared): State<Shared>, Path(_): Path<String>) -> Bytes {
