@@ -18,6 +18,7 @@ let server: Server;
 let api: Api;
 let pictured: string;
 let failed: string;
+let reduced: string;
 
 test.beforeAll(async () => {
   process.env.ELYTRA_SLOTS = "1";
@@ -27,9 +28,18 @@ test.beforeAll(async () => {
   pictured = (await api.submit({ program: "rust-core", entry: "mandelbrot", params, input: { range: { end: 6 } } })).id;
   // The picture has six tiles: a seventh cannot be computed.
   failed = (await api.submit({ program: "rust-core", entry: "mandelbrot", params, input: { range: { start: 6, end: 7 } } })).id;
+  reduced = await summed();
   await api.over(pictured);
   await api.over(failed);
 });
+
+/** A job that reduces its outputs. */
+async function summed(): Promise<string> {
+  const program = await api.push("sum.ts", Buffer.from("export const one = (n: number) => n;\nexport const add = (a: number, b: number) => a + b;\n"));
+  const { id } = await api.submit({ program, entry: "one", reduce: { entry: "add" }, input: { range: { end: 100 } } });
+  await api.over(id);
+  return id;
+}
 
 test.afterAll(async () => {
   await server?.stop();
@@ -56,6 +66,9 @@ const pages = (): [string, RegExp][] => [
   [`/jobs/${failed}`, /Failed attempts by cause/],
   ["/workers", /Reliability/],
   ["/submit", /Parameters/],
+  ["/submit/script", /Reduces two answers/],
+  ["/programs", /All programs/],
+  [`/jobs/${reduced}`, /Reduction/],
   ["/settings", /You may/],
 ];
 
@@ -97,6 +110,26 @@ test("a job is submitted from the form, and its picture grows to its end", async
   await expect(page.getByText("8 of 8 tiles")).toBeVisible();
   await expect(page.locator(".title .badge")).toHaveText("Succeeded");
   expect(await colours(page)).toBeGreaterThan(20);
+});
+
+test("an answer that the end of the job overtook does not bring it back", async ({ page }) => {
+  const { id } = await api.submit(LONG);
+  const state = page.locator(".title .badge");
+  let late = false;
+  await page.route(`**/api/v1/jobs/${id}`, async (route) => {
+    const answer = await route.fetch();
+    await api.cancel(id);
+    // The page reads the job in its list and hears of its end; what is answered after that is stale.
+    await expect(state).toHaveText("Canceled");
+    late = true;
+    await route.fulfill({ response: answer });
+  });
+  await open(page, `/jobs/${id}`);
+  await expect.poll(() => late).toBe(true);
+  // Another answer is read and drawn behind the late one.
+  await page.evaluate(() => fetch("/livez").then((answer) => answer.text()));
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  await expect(state).toHaveText("Canceled");
 });
 
 test("what does not fit is told at its field, and nothing is sent", async ({ page }) => {

@@ -13,6 +13,7 @@ const IDLE = Buffer.from("0061736d0100000001040160000003020100050401010101071102
 /** The same, but it wants the function `x` of the module `env`. */
 const WANTING = Buffer.from("0061736d0100000001040160000002090103656e760178000003020100050401010101071102" + "066d656d6f72790200" + "0469646c6500010a040102000b", "hex");
 const THROWING = "export function check(n: number) {\n  if (n > 3) throw new Error(`too big: ${n}`);\n  return n;\n}\n";
+const ADDING = "export const times = (n: number, { by }: { by: number }) => n * by;\nexport const add = (a: number, b: number) => a + b;\n";
 
 let server: Server;
 let api: Api;
@@ -78,6 +79,36 @@ test("a script is run from the keyboard: numbers and how they are spread", async
   await source.press("Escape");
   await source.press("Tab");
   await expect(source).not.toBeFocused();
+});
+
+test("parameters and a reduction, from the script page and from the form of its program", async ({ page }) => {
+  await open(page, "/submit/script");
+  await page.getByRole("textbox", { name: "Script" }).fill(ADDING);
+  await page.getByLabel("Called for every item").selectOption("times");
+  await page.getByLabel("Reduces two answers").selectOption("add");
+  await page.getByLabel("As JSON").fill("{by: 3}");
+  await expect(page.locator("#undescribed-problem")).toContainText("must be a JSON object");
+  await page.getByLabel("As JSON").fill('{"by": 3}');
+  await page.getByLabel("End (not reached)").fill("5");
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await expect(page.locator(".run .badge")).toHaveText("Succeeded");
+  await expect(page.getByRole("row", { name: "0 30", exact: true })).toBeVisible();
+  await open(page, "/programs");
+  await page.getByRole("link", { name: "Run it: times" }).first().click();
+  await page.getByLabel("As JSON").fill('{"by": 2}');
+  await page.getByLabel("A range of numbers").check();
+  await page.getByLabel("End (not reached)").fill("5");
+  await page.getByLabel("Reduce outputs with").selectOption("add");
+  await page.getByLabel("Outputs at a time").fill("8");
+  await page.getByRole("button", { name: "Submit" }).click();
+  await expect(page.locator("#form-problem")).toHaveText("Outputs at a time must be a whole number from 16 to 4096.");
+  await page.getByLabel("Outputs at a time").fill("16");
+  await expect(page.getByLabel(/Command line/)).toContainText("times --param by=2 --reduce add --fan-in 16 --range=0:5");
+  await passes(page);
+  await page.getByRole("button", { name: "Submit" }).click();
+  await expect(page).toHaveURL(/\/jobs\/j-/);
+  await expect(page.locator(".title .badge")).toHaveText("Succeeded");
+  await expect(page.getByRole("row", { name: "0 20", exact: true })).toBeVisible();
 });
 
 test("a script that throws shows its line and the input that did it", async ({ page }) => {

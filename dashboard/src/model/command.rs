@@ -1,5 +1,6 @@
 //! A new job as the command line that submits the same.
 use protocol::job::{Grain, InputSpec, JobSpec, OnFailure};
+use protocol::limits::FAN_IN_DEFAULT;
 use serde_json::Value;
 
 /// Most characters of a listed item; longer lists are shown as a file.
@@ -35,6 +36,12 @@ fn options(spec: &JobSpec) -> Vec<String> {
     if spec.priority != 0 {
         // Joined with `=`: a negative number must not look like an option.
         words.push(format!("--priority={}", spec.priority));
+    }
+    if let Some(reduce) = &spec.reduce {
+        words.extend(["--reduce".into(), quote(&reduce.entry)]);
+        if reduce.fan_in != FAN_IN_DEFAULT {
+            words.extend(["--fan-in".into(), reduce.fan_in.to_string()]);
+        }
     }
     if spec.on_failure == OnFailure::Skip {
         words.extend(["--on-failure".into(), "skip".into()]);
@@ -99,7 +106,7 @@ fn quote(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::job::RangeSpec;
+    use protocol::job::{RangeSpec, ReduceSpec};
     use serde_json::json;
 
     fn range(start: i64, end: i64, step: i64) -> InputSpec {
@@ -129,6 +136,23 @@ mod tests {
         let expected = "elytra run --program a1 align --param 'reference=>r\nACGT' --name 'my job' --grain 3 \
                         --priority=-5 --on-failure skip 'AC GT' 'it'\\''s'";
         assert_eq!(line(&spec, None), expected);
+    }
+
+    #[test]
+    fn a_reduction_is_named_and_its_fan_in_where_it_is_no_default() {
+        let mut spec = JobSpec::new("a1", "square", range(0, 9, 1));
+        let reduce = |fan_in| {
+            Some(ReduceSpec {
+                entry: "add".into(),
+                fan_in,
+            })
+        };
+        spec.reduce = reduce(FAN_IN_DEFAULT);
+        let short = "elytra run --program a1 square --reduce add --range=0:9";
+        assert_eq!(line(&spec, None), short);
+        spec.reduce = reduce(16);
+        let long = "elytra run --program a1 square --reduce add --fan-in 16 --range=0:9";
+        assert_eq!(line(&spec, None), long);
     }
 
     #[test]

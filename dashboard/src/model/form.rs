@@ -6,6 +6,19 @@ use std::collections::BTreeMap;
 /// What was typed, by name of the parameter. Nothing typed means: take the default.
 pub type Typed = BTreeMap<String, String>;
 
+/// Parameters that no description tells of, typed as JSON.
+pub fn undescribed(text: &str) -> Result<Value, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    match serde_json::from_str(text) {
+        Ok(params @ Value::Object(_)) => Ok(params),
+        Ok(_) => Err("Parameters must be a JSON object, such as {\"depth\": 3}.".into()),
+        Err(error) => Err(format!("Parameters must be a JSON object: {error}.")),
+    }
+}
+
 /// The parameters that were typed and differ from their defaults, checked as the coordinator will.
 pub fn params(entry: &Entry, typed: &Typed) -> Result<Value, Vec<ParamProblem>> {
     let mut given = Map::new();
@@ -143,6 +156,14 @@ mod tests {
         );
         let complete = complete(&entry(), &typed).unwrap();
         assert_eq!(complete["width"], json!(1024));
+    }
+
+    #[test]
+    fn what_no_description_tells_of_is_an_object() {
+        assert_eq!(undescribed(" \n"), Ok(Value::Null));
+        assert_eq!(undescribed("{\"depth\": 3}"), Ok(json!({"depth": 3})));
+        assert!(undescribed("3").is_err_and(|told| told.contains("such as")));
+        assert!(undescribed("{depth}").is_err_and(|told| told.contains("line 1 column 2")));
     }
 
     #[test]

@@ -104,7 +104,9 @@ impl Live {
                 .find(|job| job.state.is_over())
                 .map(|job| job.id);
             let id = oldest_over.or_else(|| self.jobs.keys().next().copied());
-            id.map(|id| self.forget(id));
+            if let Some(id) = id {
+                self.forget(id);
+            }
         }
     }
 

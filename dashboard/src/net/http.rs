@@ -80,15 +80,6 @@ pub async fn post<T: DeserializeOwned>(
     read(&body(&send(path, &init, &headers).await?).await?)
 }
 
-/// Posts bytes as they are, such as a file, and reads JSON. There is no limit of time: files may be long.
-pub async fn upload<T: DeserializeOwned>(path: &str, bytes: &JsValue) -> Result<T, Trouble> {
-    let init = RequestInit::new();
-    init.set_method("POST");
-    init.set_body(bytes);
-    let response = send(path, &init, &[("Content-Type", "application/octet-stream")]).await?;
-    read(&body(&response).await?)
-}
-
 /// Sends a request with the token, if there is one; an answer that is no success becomes a trouble.
 pub async fn send(path: &str, init: &RequestInit, headers: &[(&str, &str)]) -> Result<Response, Trouble> {
     let all = Headers::new().map_err(unreadable)?;
@@ -96,12 +87,11 @@ pub async fn send(path: &str, init: &RequestInit, headers: &[(&str, &str)]) -> R
         all.set(name, value).map_err(unreadable)?;
     }
     if let Some(token) = storage::token() {
-        all.set("Authorization", &format!("Bearer {token}"))
-            .map_err(unreadable)?;
+        all.set("Authorization", &bearer(&token)).map_err(unreadable)?;
     }
     init.set_headers(&all);
     let window = window().ok_or(Trouble::Offline)?;
-    let answer = JsFuture::from(window.fetch_with_str_and_init(&format!("/api/v1{path}"), init)).await;
+    let answer = JsFuture::from(window.fetch_with_str_and_init(&address(path), init)).await;
     let response: Response = answer
         .map_err(|_| Trouble::Offline)?
         .dyn_into()
@@ -113,10 +103,24 @@ pub async fn send(path: &str, init: &RequestInit, headers: &[(&str, &str)]) -> R
     }
 }
 
+/// Where a path of the API lies.
+pub fn address(path: &str) -> String {
+    format!("/api/v1{path}")
+}
+
+/// The header's value that shows a token.
+pub fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
 async fn refused(response: &Response) -> Trouble {
-    let status = response.status();
     let text = body(response).await.unwrap_or_default();
-    let problem = serde_json::from_str(&text).unwrap_or_else(|_| unexplained(status));
+    said_no(response.status(), &text)
+}
+
+/// The trouble that an answer without success tells of.
+pub fn said_no(status: u16, text: &str) -> Trouble {
+    let problem = serde_json::from_str(text).unwrap_or_else(|_| unexplained(status));
     Trouble::Refused(Box::new(problem))
 }
 
@@ -142,10 +146,12 @@ async fn body(response: &Response) -> Result<String, Trouble> {
         .ok_or_else(|| Trouble::Unreadable("no text".into()))
 }
 
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, Trouble> {
+/// An answer's JSON.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Trouble> {
     serde_json::from_str(text).map_err(|error| Trouble::Unreadable(error.to_string()))
 }
 
-fn unreadable(value: impl Into<JsValue>) -> Trouble {
+/// What the browser threw, for whoever looks into it.
+pub fn unreadable(value: impl Into<JsValue>) -> Trouble {
     Trouble::Unreadable(format!("{:?}", value.into()))
 }

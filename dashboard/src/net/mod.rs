@@ -6,3 +6,4 @@ pub mod poll;
 pub mod storage;
 pub mod stream;
 pub mod timer;
+pub mod upload;

@@ -18,5 +18,7 @@ pub mod settings;
 pub mod shard_input;
 pub mod submit;
 pub mod submit_items;
+pub mod submit_params;
 pub mod submit_preview;
+pub mod submit_reduce;
 pub mod workers;

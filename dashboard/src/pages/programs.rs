@@ -5,6 +5,7 @@ use crate::model::format;
 use crate::model::words::Tone;
 use crate::net::http::{self, Trouble};
 use crate::net::poll::Loaded;
+use crate::net::upload::upload;
 use crate::ui::announce::{Announcer, announcer};
 use crate::ui::notice::{Notice, Skeleton, TroubleNotice};
 use leptos::ev::DragEvent;
@@ -58,7 +59,7 @@ fn cards(mut programs: Vec<Program>) -> impl IntoView {
 #[derive(Clone)]
 enum Stand {
     Nothing,
-    Busy(String),
+    Busy(String, RwSignal<f64>),
     Admitted(Box<Program>),
     Refused(String, Trouble),
 }
@@ -108,13 +109,7 @@ fn Upload(programs: RwSignal<Loaded<ProgramList>>) -> impl IntoView {
 fn stands(stand: Stand) -> AnyView {
     match stand {
         Stand::Nothing => ().into_any(),
-        Stand::Busy(name) => view! {
-            <div class="busy" role="status">
-                <p>{format!("Uploading and checking {name}")}</p>
-                <progress aria-label="Upload and check"></progress>
-            </div>
-        }
-        .into_any(),
+        Stand::Busy(name, sent) => view! { <Busy name sent/> }.into_any(),
         Stand::Admitted(program) => view! {
             <Notice tone=Tone::Good title="Admitted: it runs on every worker"><ProgramReport program=*program level=3/></Notice>
         }
@@ -125,15 +120,35 @@ fn stands(stand: Stand) -> AnyView {
     }
 }
 
+/// How far the upload is; once all is sent, the check takes a moment that nobody can foretell.
+#[component]
+fn Busy(name: String, sent: RwSignal<f64>) -> impl IntoView {
+    let all_sent = Memo::new(move |_| sent.get() >= 1.0);
+    let doing = move || {
+        let doing = if all_sent.get() { "Checking" } else { "Uploading" };
+        format!("{doing} {name}")
+    };
+    let bar = move || {
+        if all_sent.get() {
+            view! { <progress aria-label="Check"></progress> }.into_any()
+        } else {
+            view! { <progress aria-label="Upload" max="1" prop:value=move || sent.get()></progress> }
+                .into_any()
+        }
+    };
+    view! { <div class="busy"><p role="status">{doing}</p>{bar}</div> }
+}
+
 fn send(file: File, stand: RwSignal<Stand>, programs: RwSignal<Loaded<ProgramList>>, announcer: Announcer) {
     let name = file.name();
-    stand.set(Stand::Busy(name.clone()));
+    let sent = RwSignal::new(0.0);
+    stand.set(Stand::Busy(name.clone(), sent));
     let path = format!(
         "/programs?file={}",
         String::from(js_sys::encode_uri_component(&name))
     );
     spawn_local(async move {
-        match http::upload::<Program>(&path, &file).await {
+        match upload::<Program>(&path, &file, move |share| _ = sent.try_set(share)).await {
             Ok(program) => {
                 announcer.say(format!("{name} is admitted"));
                 stand.try_set(Stand::Admitted(Box::new(program)));

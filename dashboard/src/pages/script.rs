@@ -3,10 +3,12 @@ use super::overview::Access;
 use super::script_run::Run;
 use super::submit::{Choice, Draft, Ways};
 use super::submit_items::ItemsPart;
+use super::submit_params::UndescribedParams;
 use crate::model::blame::{Place, place};
 use crate::model::script::{self, EXAMPLES, Example, FILE};
 use crate::net::feed::feed;
 use crate::net::http::{self, Trouble};
+use crate::net::upload::upload;
 use crate::ui::editor::Editor;
 use crate::ui::field::Problem;
 use crate::ui::notice::TroubleNotice;
@@ -16,9 +18,9 @@ use leptos::task::spawn_local;
 use protocol::api::{Job, Program};
 use protocol::description::Entry;
 use protocol::ids::JobId;
-use protocol::job::{JobSpec, ReduceSpec};
-use protocol::limits;
+use protocol::job::JobSpec;
 use wasm_bindgen::JsValue;
+use web_sys::Blob;
 
 /// What is written. It lasts as long as the visit, so that a look at another page loses nothing; nothing of it is
 /// left on the device.
@@ -27,9 +29,7 @@ pub struct Script {
     text: RwSignal<String>,
     /// The function that was chosen; empty for the first.
     function: RwSignal<String>,
-    /// The function that reduces; empty for none.
-    reduce: RwSignal<String>,
-    /// Items and what else a job says.
+    /// Parameters, items, and the function that reduces.
     draft: Draft,
     sending: RwSignal<bool>,
     refused: RwSignal<Option<Trouble>>,
@@ -50,11 +50,11 @@ impl Script {
             program: String::new(),
             label: String::new(),
             entry: Entry::default(),
+            entries: Vec::new(),
         };
         let script = Script {
             text: RwSignal::default(),
             function: RwSignal::default(),
-            reduce: RwSignal::default(),
             draft: Draft::new(choice),
             sending: RwSignal::new(false),
             refused: RwSignal::new(None),
@@ -68,7 +68,7 @@ impl Script {
     fn take(self, example: Example) {
         self.text.set(example.text.into());
         self.function.set(String::new());
-        self.reduce.set(example.reduce.into());
+        self.draft.reduce.set(example.reduce.into());
         self.draft.items.set(example.items());
         self.refused.set(None);
         self.wrong.set(None);
@@ -81,7 +81,7 @@ impl Script {
     /// The function that reduces, if the script has it.
     fn reducer(self) -> String {
         let names = self.names();
-        let chosen = self.reduce.get();
+        let chosen = self.draft.reduce.get();
         names.into_iter().find(|name| *name == chosen).unwrap_or_default()
     }
 
@@ -101,12 +101,8 @@ impl Script {
         spec.entry = entry;
         // The same script on the same item fails in the same way: a second attempt would only take time.
         spec.attempts_max = 1;
-        spec.reduce = Some(self.reducer())
-            .filter(|name| !name.is_empty())
-            .map(|entry| ReduceSpec {
-                entry,
-                fan_in: limits::FAN_IN_DEFAULT,
-            });
+        // The function may have been renamed since it was chosen.
+        spec.reduce = spec.reduce.filter(|_| !self.reducer().is_empty());
         Ok(spec)
     }
 
@@ -140,7 +136,9 @@ impl Script {
 }
 
 async fn send(text: &str, mut spec: JobSpec) -> Result<Job, Trouble> {
-    let program: Program = http::upload(&format!("/programs?file={FILE}"), &JsValue::from_str(text)).await?;
+    let parts = js_sys::Array::of1(&JsValue::from_str(text));
+    let source = Blob::new_with_str_sequence(&parts).map_err(http::unreadable)?;
+    let program: Program = upload(&format!("/programs?file={FILE}"), &source, |_| ()).await?;
     spec.program = program.hash.to_string();
     http::post("/jobs", Some(&spec), None).await
 }
@@ -178,6 +176,10 @@ pub fn ScriptPage() -> impl IntoView {
                 <Editor text=script.text wrong=script.wrong go on_run/>
             </section>
             <Functions script/>
+            <section aria-labelledby="params">
+                <h2 id="params">"Parameters"</h2>
+                <UndescribedParams draft/>
+            </section>
             <ItemsPart draft/>
             {move || script.refused.get().map(|trouble| view! { <Refused trouble on_place/> })}
             <Problem id="form-problem".to_owned() problem/>
@@ -230,7 +232,7 @@ fn Functions(script: Script) -> impl IntoView {
                 </div>
                 <div class="field">
                     <label for="reduce">"Reduces two answers to one (optional)"</label>
-                    <select id="reduce" on:change:target=move |event| script.reduce.set(event.target().value())>
+                    <select id="reduce" on:change:target=move |event| script.draft.reduce.set(event.target().value())>
                         <option value="" selected=move || script.reducer().is_empty()>"None: every answer is a result"</option>
                         {move || options(Some(script.reducer()))}
                     </select>

@@ -2,7 +2,9 @@
 //! that does the same.
 use super::overview::Access;
 use super::submit_items::ItemsPart;
+use super::submit_params::ParamsPart;
 use super::submit_preview::PreviewPart;
+use super::submit_reduce::ReducePart;
 use crate::model::command;
 use crate::model::form::{self, Typed};
 use crate::model::format;
@@ -13,17 +15,18 @@ use crate::net::feed::feed;
 use crate::net::http::{self, Trouble};
 use crate::net::poll::{Loaded, polled};
 use crate::ui::copy::CopyBox;
-use crate::ui::field::{ParamField, Problem, label_of};
+use crate::ui::field::{Problem, label_of};
 use crate::ui::nav::{Nav, nav};
 use crate::ui::notice::{Skeleton, TroubleNotice};
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::api::{Job, Program, ProgramList};
-use protocol::description::{Entry, Field, ParamProblem};
+use protocol::description::{Entry, ParamProblem};
 use protocol::ids::BlobHash;
-use protocol::job::{Grain, JobSpec, OnFailure};
+use protocol::job::{Grain, JobSpec, OnFailure, ReduceSpec};
 use protocol::limits;
+use serde_json::Value;
 
 /// The page.
 #[component]
@@ -77,16 +80,20 @@ pub(super) struct Choice {
     /// What people call it.
     pub(super) label: String,
     pub(super) entry: Entry,
+    /// All entries of the program: any of them may reduce.
+    pub(super) entries: Vec<String>,
 }
 
 fn choices(list: &ProgramList) -> Vec<Choice> {
     let of_program = |program: &protocol::api::Program| {
         let (name, label) = (called(program), people_call(program));
-        let entries = program.description.entries.clone().into_iter();
-        entries.map(move |entry| Choice {
+        let entries = program.description.entries.clone();
+        let names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+        entries.into_iter().map(move |entry| Choice {
             program: name.clone(),
             label: label.clone(),
             entry,
+            entries: names.clone(),
         })
     };
     list.programs.iter().flat_map(of_program).collect()
@@ -129,7 +136,12 @@ fn first_choice(choices: &[Choice], wanted: &Wanted) -> Option<usize> {
 pub struct Draft {
     choice: RwSignal<Choice>,
     pub(super) typed: RwSignal<Typed>,
+    /// Parameters as JSON, where the entry describes none.
+    pub(super) undescribed: RwSignal<String>,
     pub(super) items: RwSignal<Items>,
+    /// The entry that reduces; empty for none.
+    pub(super) reduce: RwSignal<String>,
+    pub(super) fan_in: RwSignal<String>,
     name: RwSignal<String>,
     grain: RwSignal<String>,
     priority: RwSignal<String>,
@@ -146,7 +158,10 @@ impl Draft {
         Draft {
             choice: RwSignal::new(choice),
             typed: RwSignal::default(),
+            undescribed: RwSignal::default(),
             items: RwSignal::new(items),
+            reduce: RwSignal::default(),
+            fan_in: RwSignal::default(),
             name: RwSignal::default(),
             grain: RwSignal::default(),
             priority: RwSignal::default(),
@@ -159,9 +174,16 @@ impl Draft {
     fn choose(self, choice: Choice) {
         self.items.set(Items::suggested(&choice.entry));
         self.typed.set(Typed::new());
+        self.undescribed.set(String::new());
+        self.reduce.set(String::new());
         self.refused.set(None);
         self.tried.set(false);
         self.choice.set(choice);
+    }
+
+    /// All entries of the program that was chosen.
+    pub(super) fn entries(self) -> Vec<String> {
+        self.choice.with(|choice| choice.entries.clone())
     }
 
     pub(super) fn entry(self) -> Entry {
@@ -180,7 +202,7 @@ impl Draft {
         Layout::of(&entry, &params)
     }
 
-    fn param_problems(self) -> Vec<ParamProblem> {
+    pub(super) fn param_problems(self) -> Vec<ParamProblem> {
         let entry = self.entry();
         self.typed
             .with(|typed| form::params(&entry, typed))
@@ -191,10 +213,7 @@ impl Draft {
     /// The job, or the first thing that is wrong with it.
     pub(super) fn spec(self) -> Result<JobSpec, String> {
         let entry = self.entry();
-        let params = self
-            .typed
-            .with(|typed| form::params(&entry, typed))
-            .map_err(|problems| problems.first().map(told).unwrap_or_default())?;
+        let params = self.params(&entry)?;
         let input = self.items.with(|items| items.spec(&entry))?;
         let mut spec = JobSpec::new(
             self.choice.with(|choice| choice.program.clone()),
@@ -205,12 +224,31 @@ impl Draft {
         spec.name = self.name.with(|name| name.trim().to_owned());
         spec.grain = self.grain.with(|text| grain(text))?;
         spec.priority = self.priority.with(|text| priority(text))?;
+        spec.reduce = self.reduction()?;
         spec.on_failure = if self.skip.get() {
             OnFailure::Skip
         } else {
             OnFailure::Fail
         };
         Ok(spec)
+    }
+
+    fn params(self, entry: &Entry) -> Result<Value, String> {
+        if entry.params.is_none() {
+            return self.undescribed.with(|text| form::undescribed(text));
+        }
+        self.typed
+            .with(|typed| form::params(entry, typed))
+            .map_err(|problems| problems.first().map(told).unwrap_or_default())
+    }
+
+    fn reduction(self) -> Result<Option<ReduceSpec>, String> {
+        let entry = self.reduce.get();
+        if entry.is_empty() {
+            return Ok(None);
+        }
+        let fan_in = self.fan_in.with(|text| fan_in(text))?;
+        Ok(Some(ReduceSpec { entry, fan_in }))
     }
 
     fn file_name(self) -> Option<String> {
@@ -238,6 +276,18 @@ fn grain(text: &str) -> Result<Grain, String> {
                 format::count(limits::GRAIN_MAX.into())
             )),
         },
+    }
+}
+
+fn fan_in(text: &str) -> Result<u32, String> {
+    let (min, max) = (limits::FAN_IN_MIN, limits::FAN_IN_MAX);
+    match text.trim() {
+        "" => Ok(limits::FAN_IN_DEFAULT),
+        digits => digits
+            .parse()
+            .ok()
+            .filter(|n| (min..=max).contains(n))
+            .ok_or_else(|| format!("Outputs at a time must be a whole number from {min} to {max}.")),
     }
 }
 
@@ -278,6 +328,7 @@ fn Form(choices: Vec<Choice>, first: usize) -> impl IntoView {
             <ParamsPart draft/>
             <PreviewPart draft/>
             <ItemsPart draft/>
+            <ReducePart draft/>
             <MorePart draft/>
             <section aria-labelledby="same">
                 <h2 id="same">"The same on the command line"</h2>
@@ -362,55 +413,6 @@ fn grouped<T>(pairs: impl Iterator<Item = (String, T)>) -> Vec<(String, Vec<T>)>
         }
     }
     groups
-}
-
-#[component]
-fn ParamsPart(draft: Draft) -> impl IntoView {
-    let problems = Memo::new(move |_| draft.param_problems());
-    let fields = Memo::new(move |_| draft.entry().params);
-    let inputs = move || match fields.get() {
-        None => view! { <p class="empty">"This program does not describe its parameters."</p> }.into_any(),
-        Some(fields) if fields.is_empty() => view! { <p class="empty">"There are none."</p> }.into_any(),
-        Some(fields) => fields
-            .into_iter()
-            .map(|field| one_param(draft, field, problems))
-            .collect_view()
-            .into_any(),
-    };
-    view! {
-        <section aria-labelledby="params">
-            <h2 id="params">"Parameters"</h2>
-            <div class="fields">{inputs}</div>
-        </section>
-    }
-}
-
-fn one_param(draft: Draft, field: Field, problems: Memo<Vec<ParamProblem>>) -> impl IntoView {
-    let (of_typed, of_problem, to_typed) = (field.name.clone(), field.name.clone(), field.name.clone());
-    let typed = Signal::derive(move || {
-        draft
-            .typed
-            .with(|typed| typed.get(&of_typed).cloned().unwrap_or_default())
-    });
-    let problem = Signal::derive(move || {
-        // Something missing is only a problem once somebody tried without it.
-        let shown = draft.tried.get() || !typed.with(String::is_empty);
-        shown
-            .then(|| problems.with(|problems| form::problem_of(problems, &of_problem).map(String::from)))
-            .flatten()
-    });
-    let on_typed = Callback::new(move |text: String| {
-        draft
-            .typed
-            .update(|typed| drop(typed.insert(to_typed.clone(), text)));
-        if let Some(layout) = untrack(|| draft.layout()) {
-            // All tiles of the picture, however it was resized.
-            draft
-                .items
-                .update(|items| (items.start, items.end) = ("0".into(), layout.tiles().to_string()));
-        }
-    });
-    view! { <ParamField field typed on_typed problem/> }
 }
 
 #[component]

@@ -2,7 +2,8 @@
 use super::submit::Draft;
 use crate::model::format;
 use crate::model::input::Source;
-use crate::net::http::{self, Trouble};
+use crate::net::http::Trouble;
+use crate::net::upload::upload;
 use crate::ui::field::Problem;
 use crate::ui::notice::TroubleNotice;
 use leptos::prelude::*;
@@ -103,6 +104,8 @@ fn ListInput(draft: Draft) -> impl IntoView {
 #[component]
 fn FileInput(draft: Draft) -> impl IntoView {
     let (waiting, trouble) = (RwSignal::new(None::<String>), RwSignal::new(None::<Trouble>));
+    let sent = RwSignal::new(None::<f64>);
+    let busy = Memo::new(move |_| sent.with(Option::is_some));
     let chosen = move |input: HtmlInputElement| {
         let Some(file) = input.files().and_then(|files| files.get(0)) else {
             return;
@@ -114,18 +117,17 @@ fn FileInput(draft: Draft) -> impl IntoView {
             );
             return waiting.set(Some(problem));
         }
-        waiting.set(Some(format!("Uploading {}", file.name())));
+        let name = file.name();
+        waiting.set(Some(format!("Uploading {name}")));
         trouble.set(None);
+        sent.set(Some(0.0));
         spawn_local(async move {
-            match http::upload::<Blob>("/blobs", &file).await {
-                Ok(blob) => drop(
-                    draft
-                        .items
-                        .try_update(|items| items.file = Some((file.name(), blob))),
-                ),
+            match upload::<Blob>("/blobs", &file, move |share| _ = sent.try_set(Some(share))).await {
+                Ok(blob) => drop(draft.items.try_update(|items| items.file = Some((name, blob)))),
                 Err(problem) => drop(trouble.try_set(Some(problem))),
             }
             waiting.try_set(None);
+            sent.try_set(None);
         });
     };
     let uploaded = move || {
@@ -136,6 +138,9 @@ fn FileInput(draft: Draft) -> impl IntoView {
         <div class="field">
             <label for="file">"A text file with one item a line"</label>
             <input id="file" type="file" aria-describedby="file-state items-problem" on:change:target=move |event| chosen(event.target())/>
+            <Show when=move || busy.get()>
+                <progress aria-label="Upload" max="1" prop:value=move || sent.get().unwrap_or(1.0)></progress>
+            </Show>
             <p class="help" id="file-state" aria-live="polite">{move || waiting.get().or_else(uploaded)}</p>
         </div>
         {move || trouble.get().map(|trouble| view! { <TroubleNotice trouble title="The file was not taken"/> })}
