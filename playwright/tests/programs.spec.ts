@@ -52,6 +52,8 @@ test("a module is refused with the reason, mended, admitted, and can be run from
   const refusal = page.getByRole("alert");
   await expect(refusal).toContainText("wanting.wasm was not admitted");
   await expect(refusal).toContainText("env");
+  await file.setInputFiles(wasm("cut.wasm", IDLE.subarray(1)));
+  await expect(refusal).toContainText("cut.wasm is no WebAssembly module");
   await file.setInputFiles(wasm("idle.wasm", IDLE));
   const report = page.locator(".notice", { hasText: "Admitted" });
   await expect(report).toContainText("Kernel");

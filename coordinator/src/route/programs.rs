@@ -95,6 +95,10 @@ pub(crate) async fn upload(
 
 /// A module as it is; anything else is taken for the text of a script. The error is for people.
 fn admit(file: &str, bytes: &[u8]) -> Result<program::Admitted, String> {
+    if file.to_ascii_lowercase().ends_with(".wasm") && !bytes.starts_with(WASM_MAGIC) {
+        let told = "is no WebAssembly module: it does not begin with \\0asm. Build it again, or was it cut off or packed?";
+        return Err(format!("{file} {told}"));
+    }
     if bytes.starts_with(WASM_MAGIC) {
         let mut admitted = program::admit(bytes.to_vec()).map_err(|refusal| refusal.to_string())?;
         if admitted.description.name.is_empty() {

@@ -27,7 +27,7 @@ pub fn ReducePart(
                         <option value="" selected=move || !reduces.get()>"None: every output is a result"</option>
                         {options}
                     </select>
-                    <p class="help" id="reduce-help">"It gets a list of outputs and returns one, on the workers, until one is left."</p>
+                    <p class="help" id="reduce-help">"It returns one output for several, on the workers, until one is left: a kernel's entry gets a list of them, a script's function two."</p>
                 </div>
                 <Show when=move || reduces.get()><FanIn draft/></Show>
             </div>
