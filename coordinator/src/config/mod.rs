@@ -341,7 +341,10 @@ mod tests {
         assert!(error("listen", "here").contains("must be an address and port"));
         assert!(error("connections_max", "0").contains("must be a number from 1"));
         for wrong in ["*", "https://example.org/", "example.org", "https://Example.org"] {
-            assert!(error("cors_origins", wrong).contains("must be origins such as"), "{wrong}");
+            assert!(
+                error("cors_origins", wrong).contains("must be origins such as"),
+                "{wrong}"
+            );
         }
     }
 
@@ -349,7 +352,10 @@ mod tests {
     fn origins_are_a_list_in_the_file_and_have_commas_elsewhere() {
         let file = file("cors_origins = [\"https://a.org\", \"http://localhost:81\"]");
         let config = Config::load(Some(file.path()), [], &[]).unwrap();
-        assert_eq!(config.settings.cors_origins, ["https://a.org", "http://localhost:81"]);
+        assert_eq!(
+            config.settings.cors_origins,
+            ["https://a.org", "http://localhost:81"]
+        );
         let flag = pairs(&[("cors_origins", "https://b.org, https://c.org")]);
         let config = Config::load(Some(file.path()), [], &flag).unwrap();
         assert_eq!(config.settings.cors_origins, ["https://b.org", "https://c.org"]);

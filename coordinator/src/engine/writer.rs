@@ -73,6 +73,9 @@ fn run(mut store: Box<dyn Store>, batches: &mpsc::Receiver<Vec<Op>>, tell: &asyn
             return;
         }
     }
+    if let Err(error) = store.leave() {
+        tracing::warn!(%error, "claims could not be handed back; the others wait until they end");
+    }
 }
 
 fn commit(store: &mut dyn Store, batch: &[Op], tell: &async_mpsc::Sender<Told>) -> Option<Vec<Done>> {

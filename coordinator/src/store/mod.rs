@@ -337,6 +337,11 @@ pub trait Store: Send {
     fn restore(&mut self) -> Result<Vec<Restored>, StoreError>;
     /// Stores a batch whole and durably.
     fn commit(&mut self, ops: &[Op]) -> Result<Vec<Done>, StoreError>;
+    /// The coordinator stops, and nothing is committed any more: what it has claims on is for the others at
+    /// once. Without it they take it back after [`COORDINATOR_SILENCE_MS_MAX`].
+    fn leave(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Whether other coordinators may work on the same jobs.
     fn is_shared(&self) -> bool;
     /// Which promise holds, for people: said at start and shown on the overview.

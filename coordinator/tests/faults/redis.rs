@@ -3,11 +3,14 @@ use crate::chance::Chance;
 use crate::checker::{Shown, check};
 use crate::server::RedisServer;
 use crate::site::{Site, admin_token, history, until, until_accepted};
-use crate::worker::{Crew, Manner};
+use crate::worker::{Crew, Manner, connect, frame, hello};
 use coordinator::config::{Settings, StoreKind};
+use coordinator::store::{Done, Op, RedisOptions, RedisStore, Store as _};
+use futures_util::SinkExt as _;
 use protocol::job::JobState;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -96,6 +99,36 @@ async fn the_work_of_a_killed_coordinator_passes_to_the_other() {
     assert_eq!(check(&history(&other, id, vec![shown]).await), Ok(()));
     killed.assert_no_panic();
     other.assert_no_panic();
+}
+
+/// A coordinator that is told to stop: what it had claimed, and nobody else knows, waits in Redis when it is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_that_stops_hands_its_claims_back() {
+    let shared = Shared::new();
+    let mut site = shared.site().await;
+    let id = site.submit(1).await;
+    let mut socket = connect(site.address).await.unwrap();
+    socket.send(frame(&hello(1, None, 1))).await.unwrap();
+    let leased = || async { (site.job(id).await.counts.leased > 0).then_some(()) };
+    until("its only shard is leased", leased).await;
+    drop(socket);
+    let pid = site.process().pid().to_string();
+    let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(told.success());
+    let status = site.process().ended(GIVE_UP_MAX).expect("it stops");
+    assert!(status.success(), "{}", site.log());
+    // No coordinator is left that could have noticed a silence.
+    let mut store = RedisStore::open(&RedisOptions::new(shared.server.url())).unwrap();
+    let claim = Op::Claim {
+        job: id,
+        stage: 0,
+        shards_max: 1,
+        grain: 1,
+    };
+    match store.commit(&[claim]).unwrap().as_slice() {
+        [Done::Claimed { runs, .. }] => assert_eq!(runs.len(), 1, "nothing was handed back"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -93,6 +93,38 @@ fn what_a_dead_coordinator_claimed_passes_to_the_others() {
     assert_eq!(b.stored().totals.shards_accepted, 4);
 }
 
+/// What another coordinator can claim, at the very moment at which one of two ends.
+fn had_at_once(leaves: bool) -> Vec<ShardRun> {
+    let server = RedisServer::durable();
+    let (mut a, mut b) = (coordinator(&server), coordinator(&server));
+    a.one(add(a.job, 50));
+    let claim = a.claim(50, 1).claim;
+    a.accept(claim, outputs(run(3, 4), 2), 1);
+    beat(&mut a, NOW_MS);
+    beat(&mut b, NOW_MS);
+    if leaves {
+        a.store.leave().unwrap();
+    }
+    let told = beat(&mut b, NOW_MS);
+    assert_eq!(told.contains(&b.job), leaves, "b is told");
+    let had = b.claim(50, 1).runs;
+    assert_eq!(
+        a.accept(claim, outputs(run(0, 1), 2), 1).shards,
+        u32::from(!leaves)
+    );
+    had
+}
+
+#[test]
+fn what_a_coordinator_that_leaves_had_claimed_is_for_the_others_at_once() {
+    assert_eq!(had_at_once(true), [run(0, 3), run(7, 43)]);
+}
+
+#[test]
+fn without_a_word_the_others_have_to_wait() {
+    assert!(had_at_once(false).is_empty());
+}
+
 /// What a stale claim gets accepted, with this script for jobs.
 fn stale_claim_counts(script: &str) -> u32 {
     let server = RedisServer::durable();

@@ -83,8 +83,8 @@ impl RedisStore {
         Ok((beats, number(&last).unwrap_or(0), changes))
     }
 
-    /// Puts back what silent coordinators claimed; returns the jobs in which something waits again.
-    fn take_back(&mut self, silent: &[u32]) -> Result<Vec<JobId>> {
+    /// Puts back what silent coordinators, or one that leaves, claimed; returns the jobs in which something waits again.
+    pub(super) fn take_back(&mut self, silent: &[u32]) -> Result<Vec<JobId>> {
         let mut given = Vec::new();
         if silent.is_empty() {
             return Ok(given);

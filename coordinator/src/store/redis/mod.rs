@@ -136,6 +136,10 @@ impl Store for RedisStore {
         self.commit_batch(ops)
     }
 
+    fn leave(&mut self) -> Result<(), StoreError> {
+        self.take_back(&[self.epoch]).map(drop)
+    }
+
     fn is_shared(&self) -> bool {
         true
     }
