@@ -219,3 +219,30 @@ fn a_bundle_with_its_own_map_leads_back_too() {
     assert!(traced.contains("src/inner.ts:3:5"), "{traced}");
     assert!(traced.contains("3 |     throw 1"), "{traced}");
 }
+
+#[test]
+fn a_typescript_file_that_was_made_of_others_leads_back_to_them() {
+    use base64::Engine as _;
+    // Its second line was the third of src/inner.ts; of its fourth nothing is known.
+    let map = r#"{"version":3,"sources":["src/inner.ts"],"sourcesContent":["a\nb\n    throw new Error(x)\n"],"names":[],"mappings":";AAEI"}"#;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(map);
+    let text = format!(
+        "export default (x: string): never => {{\n  throw new Error(x);\n}};\nexport const other = (n: number) => n.y;\n\
+         //# sourceMappingURL=data:application/json;charset=utf-8;base64,{encoded}\n"
+    );
+    let script = built("made.ts", &text);
+    let line = |what: &str| {
+        script
+            .source
+            .lines()
+            .position(|line| line.contains(what))
+            .unwrap()
+            + 1
+    };
+    let traced = script.trace(&format!("Error\n    at default (made.ts:{}:8)", line("throw")));
+    assert!(traced.contains("src/inner.ts:3:5"), "{traced}");
+    assert!(traced.contains("3 |     throw new Error(x)"), "{traced}");
+    let traced = script.trace(&format!("Error\n    at other (made.ts:{}:30)", line("other")));
+    assert!(traced.contains("(made.ts:4:"), "{traced}");
+    assert!(traced.contains("4 | export const other"), "{traced}");
+}

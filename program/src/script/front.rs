@@ -1,4 +1,5 @@
 //! From the author's text to one JavaScript module: parse, take the types away, keep the way back.
+use super::compose::compose;
 use super::frame::{place, shown};
 use super::{MAP_BYTES_MAX, ScriptError, TEXT_BYTES_MAX};
 use base64::Engine as _;
@@ -29,7 +30,7 @@ pub(super) fn front(file: &str, text: &str) -> Result<Front, ScriptError> {
     let kind = source_type(file)?;
     let (text, inline) = split_inline_map(text);
     if kind.is_typescript() || kind.is_jsx() {
-        transpile(file, text, kind)
+        transpile(file, text, kind, inline.as_deref())
     } else {
         let allocator = Allocator::default();
         parse(&allocator, file, text, kind)?;
@@ -53,8 +54,7 @@ fn source_type(file: &str) -> Result<SourceType, ScriptError> {
     }
 }
 
-/// The text without the map at its end; a map that cannot be read is left out. Bundlers write JavaScript, so a
-/// map in a TypeScript file leads to nothing that its author would look for.
+/// The text without the map at its end; a map that cannot be read is left out.
 fn split_inline_map(text: &str) -> (&str, Option<String>) {
     let Some(at) = text.rfind(INLINE_MAP) else {
         return (text, None);
@@ -113,7 +113,8 @@ fn first_error<'d>(
     })
 }
 
-fn transpile(file: &str, text: &str, kind: SourceType) -> Result<Front, ScriptError> {
+/// Takes the types away; where the text was itself made of others, `inline` is the way from it to them.
+fn transpile(file: &str, text: &str, kind: SourceType, inline: Option<&str>) -> Result<Front, ScriptError> {
     let allocator = Allocator::default();
     let mut program = parse(&allocator, file, text, kind)?.program;
     let semantic = SemanticBuilder::new().with_enum_eval(true).build(&program);
@@ -127,8 +128,15 @@ fn transpile(file: &str, text: &str, kind: SourceType) -> Result<Front, ScriptEr
         ..CodegenOptions::default()
     };
     let printed = Codegen::new().with_options(options).build(&program);
+    let map = printed.map.and_then(|map| {
+        let first = inline.and_then(|inline| SourceMap::from_json_string(inline).ok());
+        usable(&match first {
+            Some(first) => compose(&map, &first),
+            None => map.to_json_string(),
+        })
+    });
     Ok(Front {
         source: printed.code,
-        map: printed.map.and_then(|map| usable(&map.to_json_string())),
+        map,
     })
 }

@@ -4,6 +4,7 @@
 //! with one custom section and no code. The container is the program that jobs name; what runs is the
 //! script engine, a kernel, whose params [`Script::run_params`] makes. [`Script::trace`] turns the positions
 //! in the engine's words into the author's file, line and column.
+mod compose;
 mod container;
 mod error;
 mod exports;
