@@ -81,8 +81,15 @@ export class Http {
   unreachable(cause: unknown): ElytraError {
     const why = cause instanceof Error ? (cause.cause instanceof Error ? cause.cause.message : cause.message) : String(cause);
     const advice = `start one with \`elytra dev\`, or name another with Elytra.connect({ server }) or ELYTRA_SERVER`;
-    return new ElytraError("unreachable", `no answer from ${this.door.server} (${why}): ${advice}`, { cause });
+    return new ElytraError("unreachable", `no answer from ${this.door.server} (${why}): ${advice}${foreign(this.door.server)}`, { cause });
   }
+}
+
+/** A browser does not tell a page of another origin why it gets no answer. */
+function foreign(server: string): string {
+  const here = globalThis.location?.origin;
+  if (!here || here === "null" || new URL(server).origin === here) return "";
+  return `; a server that runs must allow this page's origin: ELYTRA_CORS_ORIGINS=${here}`;
 }
 
 /** The error in an answer that is not 2xx. */

@@ -17,11 +17,11 @@ const STOP_MS_MAX = 15_000;
 export const ELYTRA = process.env.XTASK_ELYTRA ?? join(ROOT, "target", "debug", "elytra");
 
 /** `mode` is a subcommand that serves: `dev` brings a native worker and a token, `server` neither. */
-export async function startServer(mode, { listen = "127.0.0.1:0", data = mkdtempSync(join(tmpdir(), "elytra-sdk-")) } = {}) {
+export async function startServer(mode, { listen = "127.0.0.1:0", data = mkdtempSync(join(tmpdir(), "elytra-sdk-")), settings = {} } = {}) {
   if (!existsSync(ELYTRA)) throw new Error(`${ELYTRA} is not there: build it with \`cargo build -p elytra\`, or name one in XTASK_ELYTRA`);
   const child = spawn(ELYTRA, [mode, "--listen", listen, "--data-dir", data], {
     cwd: data,
-    env: { ...process.env, NO_COLOR: "1" },
+    env: { ...process.env, NO_COLOR: "1", ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let said = "";

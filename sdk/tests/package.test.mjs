@@ -2,8 +2,9 @@
 // types, in a strict program.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -69,6 +70,13 @@ test("installed, it runs in Node", () => {
   assert.equal(execFileSync("node", ["main.js"], { cwd: user.folder, env, encoding: "utf8" }).trim(), PRIMES);
 });
 
+/** A hundred MiB that nobody should download for this alone: where it is installed, it is tried. */
+const noDeno = spawnSync("deno", ["--version"]).error && "deno is not installed here";
+test("installed, it runs in Deno", { skip: noDeno }, () => {
+  const env = { ...process.env, ELYTRA_SERVER: dev.origin, ELYTRA_TOKEN: dev.token() };
+  assert.equal(execFileSync("deno", ["run", "-A", "main.js"], { cwd: user.folder, env, encoding: "utf8" }).trim(), PRIMES);
+});
+
 test("its types hold in strict programs, the examples among them", () => {
   writeFileSync(join(user.folder, "types.ts"), TYPES);
   const examples = join(ROOT, "examples", "typescript");
@@ -87,6 +95,12 @@ test("its types hold in strict programs, the examples among them", () => {
   }
 });
 
+function launch() {
+  const executablePath = process.env.XTASK_CHROMIUM ?? CHROMIUM_PLACES.find((place) => existsSync(place));
+  const args = process.getuid?.() === 0 ? ["--no-sandbox", "--disable-quic"] : ["--disable-quic"];
+  return chromium.launch({ executablePath, args: [...args, "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+}
+
 test("it runs in a plain page and in a bundle, in Chromium; what needs Node says so", async () => {
   writeFileSync(join(user.folder, "primes.js"), PROGRAM);
   const bundled = await build({ entryPoints: [join(user.folder, "primes.js")], bundle: true, format: "esm", platform: "browser", write: false, logLevel: "error", metafile: true });
@@ -97,9 +111,7 @@ test("it runs in a plain page and in a bundle, in Chromium; what needs Node says
     "/try/plain.js": PROGRAM.replace(`"elytra"`, `"./elytra.js"`),
     "/try/bundled.js": bundled.outputFiles[0].text,
   };
-  const executablePath = process.env.XTASK_CHROMIUM ?? CHROMIUM_PLACES.find((place) => existsSync(place));
-  const args = process.getuid?.() === 0 ? ["--no-sandbox", "--disable-quic"] : ["--disable-quic"];
-  const browser = await chromium.launch({ executablePath, args: [...args, "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+  const browser = await launch();
   try {
     const page = await browser.newPage();
     await page.route(`${dev.origin}/try/**`, (route) => {
@@ -124,6 +136,33 @@ test("it runs in a plain page and in a bundle, in Chromium; what needs Node says
   }
 });
 
+test("it runs in a page of another origin where the server lists it, and says what to do where it does not", async () => {
+  const files = {
+    "/": ["text/html", "<!doctype html><title>somebody's own page</title>"],
+    "/elytra.js": ["text/javascript", readFileSync(join(user.folder, "node_modules", "elytra", "dist", "browser.js"), "utf8")],
+    "/primes.js": ["text/javascript", PROGRAM.replace(`"elytra"`, `"./elytra.js"`)],
+  };
+  const pages = createServer(({ url }, answer) => {
+    const [type, body] = files[url] ?? ["text/plain", ""];
+    answer.writeHead(body ? 200 : 404, { "content-type": type }).end(body);
+  });
+  await new Promise((resolve) => pages.listen(0, "127.0.0.1", resolve));
+  const origin = `http://127.0.0.1:${pages.address().port}`;
+  const allowing = await startServer("dev", { settings: { ELYTRA_CORS_ORIGINS: origin } });
+  const browser = await launch();
+  try {
+    const page = await browser.newPage();
+    await page.goto(origin);
+    const primes = ({ origin, token }) =>
+      page.evaluate(async ([server, token]) => (await import("/primes.js")).primes(server, token).catch((error) => error.message), [origin, token()]);
+    assert.equal(await primes(allowing), PRIMES);
+    assert.match(await primes(dev), /must allow this page's origin: ELYTRA_CORS_ORIGINS=http:\/\/127\.0\.0\.1:\d+/);
+  } finally {
+    await Promise.all([browser.close(), allowing.stop()]);
+    pages.close();
+  }
+});
+
 test("without esbuild a task says what to install", async () => {
   const bare = mkdtempSync(join(tmpdir(), "elytra-bare-"));
   try {
@@ -140,4 +179,3 @@ await elytra.map([1], square).array().catch((error) => console.log(error.message
     rmSync(bare, { recursive: true, force: true });
   }
 });
-

@@ -19,6 +19,7 @@ const norm = task(TASKS, function norm() {});
 const total = task(TASKS, function total() {});
 const add = task(TASKS, (() => (a, b) => a + b)());
 const fails = task(TASKS, function fails() {});
+const bounded = task(TASKS, function bounded() {});
 
 let dev;
 let user;
@@ -63,6 +64,14 @@ test("a throw is an error with its item and the author's lines", async () => {
     assert.deepEqual([error.index, error.cause, error.remoteMessage], [1, "item_failed", "RangeError: item 2 is too far"]);
     assert.match(error.remoteStack, /tasks\.ts:30:\d+/);
     assert.match(error.remoteLine, /30 \|\s+throw new RangeError/);
+    return true;
+  });
+});
+
+test("a throw in what a task imports names that file, and the way there", async () => {
+  await assert.rejects(elytra.map([3], bounded, { retries: 0 }).array(), (error) => {
+    assert.match(error.remoteStack, /within \(\S*tasks-helper\.ts:11:\d+\)\n\s+at bounded2? \(\S*tasks\.ts:38:\d+\)/);
+    assert.match(error.remoteLine, /11 \|\s+if \(x > most\) throw/);
     return true;
   });
 });

@@ -1,7 +1,7 @@
 // Tasks of the tests: a module with imports, types, tables filled at its top level, and things that must not travel.
 import { readFileSync } from "node:fs";
 import { range, task } from "elytra";
-import { deep } from "./tasks-helper";
+import { deep, within } from "./tasks-helper";
 
 interface Point {
   x: number;
@@ -33,3 +33,7 @@ export const fails = task(import.meta, function fails(item: number): number {
 });
 
 export const hereOnly = () => readFileSync("/etc/hostname", "utf8");
+
+export const bounded = task(import.meta, function bounded(item: number): number {
+  return within(item, { most: 2 });
+});
