@@ -40,6 +40,15 @@ pub(crate) fn check(file: &Path, format: Format) -> Result<Code, Failure> {
     Ok(Code::Done)
 }
 
+/// What a program's engine said, in the words of its author: positions in a script's built module become
+/// those in its author's files. Of other programs everything is their author's already.
+pub(crate) fn in_authors_words(module: &[u8], detail: &str) -> String {
+    match program::script::open(module) {
+        Ok(script) => script.trace(detail),
+        Err(_) => detail.to_owned(),
+    }
+}
+
 fn admit(name: &str, content: Vec<u8>) -> Result<Admitted, String> {
     let module = if content.starts_with(WASM_MAGIC) {
         content

@@ -2,6 +2,7 @@
 use crate::args::{Format, ReplayArgs};
 use crate::failure::{Code, Failure};
 use crate::output;
+use crate::program::in_authors_words;
 use crate::say::{bytes, duration_ms, note};
 use crate::shell::{self, Replayed};
 use base64::Engine as _;
@@ -34,7 +35,26 @@ pub(crate) async fn replay(client: &Client, args: &ReplayArgs, format: Format) -
     let replayed = tokio::task::spawn_blocking(run)
         .await
         .map_err(anyhow::Error::from)??;
+    let replayed = translated(client, args, program, replayed).await?;
     told(&replayed, first, format)
+}
+
+/// A script runs in an engine, and its failure names places in what was built of it.
+async fn translated(
+    client: &Client,
+    args: &ReplayArgs,
+    ran: ProgramHash,
+    mut replayed: Replayed,
+) -> Result<Replayed, Failure> {
+    let Err(failure) = &mut replayed.result else {
+        return Ok(replayed);
+    };
+    let program = client.job(args.task.job).await?.program;
+    if program != ran {
+        let script = client.module(program).await?;
+        failure.detail = in_authors_words(&script, &failure.detail);
+    }
+    Ok(replayed)
 }
 
 fn told(replayed: &Replayed, first_item: u64, format: Format) -> Result<Code, Failure> {
