@@ -1,6 +1,7 @@
 // Tabs as workers of a real coordinator: right answers together, a tab that goes away, Pause and Stop, a shard that
 // never ends. What one tab can do is measured in `../bench`.
 
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect, test, type Browser, type Page } from "@playwright/test";
 import type { Status } from "../../web-worker/ts/page";
@@ -47,6 +48,18 @@ test("two tabs give the digests of a native run, also when one is closed in the 
     expect(digestOf(await house.api.outputs(job.id)), known.entry).toBe(known.sha256);
   }
   await pages[0]?.context().close();
+});
+
+test("a kernel in AssemblyScript draws in a tab what it draws natively, sines and powers included", async ({ browser }) => {
+  const page = await lend(browser);
+  const example = (name: string) => readFileSync(new URL(`../../examples/assemblyscript/${name}`, import.meta.url));
+  const known = JSON.parse(example("known.json").toString()) as { entry: string; item: number; sha256: string };
+  const program = await house.api.push("kernels.wasm", Uint8Array.from(example("built/kernels.wasm")));
+  const job = await house.api.submit({ program, entry: known.entry, input: { items: [known.item] } });
+  expect((await house.api.over(job.id)).state).toBe("succeeded");
+  const [drawn = ""] = await house.api.outputs(job.id);
+  expect(createHash("sha256").update(drawn).digest("hex")).toBe(known.sha256);
+  await page.context().close();
 });
 
 test("a tab shows whose work it does, and tiles of its picture", async ({ browser }) => {

@@ -2,6 +2,7 @@
 // worker alone.
 
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { expect, test, type Browser } from "@playwright/test";
 import { exampleUrl, underNode } from "../../web-worker/tests/wasi.mjs";
 import { digestOf } from "./digest";
@@ -21,6 +22,12 @@ const reference = sequence(6_000, 1);
 
 const JOBS = [
   {
+    entry: "row",
+    file: "path-tracer/built/path_tracer.wasm",
+    params: { width: 64, height: 200, samples: 300 },
+    input: { range: { end: 200 } },
+  },
+  {
     entry: "mandelbrot",
     params: { width: 1024, height: 768, center_x: -0.7436, center_y: 0.1318, span: 0.004, iterations_max: 20_000 },
     input: { range: { end: 192 } },
@@ -32,8 +39,15 @@ const JOBS = [
   },
 ];
 
-async function digest(job: (typeof JOBS)[number], meanwhile: (id: string) => Promise<void>): Promise<string> {
-  const { id } = await house.api.submit({ program: "rust-core", grain: { items: 1 }, ...job });
+/** A program of the examples. */
+async function pushed(file: string): Promise<string> {
+  const bytes = await readFile(new URL(`../../examples/${file}`, import.meta.url));
+  return house.api.push(basename(file), Uint8Array.from(bytes));
+}
+
+async function digest({ file, ...job }: (typeof JOBS)[number], meanwhile: (id: string) => Promise<void>): Promise<string> {
+  const program = file ? await pushed(file) : "rust-core";
+  const { id } = await house.api.submit({ program, grain: { items: 1 }, ...job });
   await meanwhile(id);
   const over = await house.api.over(id);
   expect(over.state, over.reason).toBe("succeeded");

@@ -3,17 +3,15 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
+import { launch } from "../../web-worker/tests/browser.mjs";
 import { ROOT, startServer } from "./house.mjs";
 import { install } from "./installed.mjs";
-
-const CHROMIUM_PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 const PROGRAM = `import { Elytra, program, range } from "elytra";
 export async function primes(server, token) {
@@ -94,12 +92,6 @@ test("its types hold in strict programs, the examples among them", () => {
     }
   }
 });
-
-function launch() {
-  const executablePath = process.env.XTASK_CHROMIUM ?? CHROMIUM_PLACES.find((place) => existsSync(place));
-  const args = process.getuid?.() === 0 ? ["--no-sandbox", "--disable-quic"] : ["--disable-quic"];
-  return chromium.launch({ executablePath, args: [...args, "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
-}
 
 test("it runs in a plain page and in a bundle, in Chromium; what needs Node says so", async () => {
   writeFileSync(join(user.folder, "primes.js"), PROGRAM);

@@ -6,9 +6,10 @@ import { chromium } from "@playwright/test";
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const ARGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
+/** XTASK_CHROMIUM names another place. */
 export async function launch() {
-  const executablePath = process.env.ELYTRA_CHROMIUM ?? PLACES.find((place) => existsSync(place));
-  if (!executablePath) throw new Error("no Chromium found: install the package chromium, or set ELYTRA_CHROMIUM");
+  const executablePath = process.env.XTASK_CHROMIUM ?? PLACES.find((place) => existsSync(place));
+  if (!executablePath) throw new Error("no Chromium found: install the package chromium, or set XTASK_CHROMIUM");
   return chromium.launch({ executablePath, args: ARGS });
 }
 

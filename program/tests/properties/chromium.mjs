@@ -1,13 +1,10 @@
 // Runs every entry of the modules in a folder in a real Chromium, in a worker as a tab's slots are, and prints what can
 // be seen of it as `node.mjs` does.
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
-
-const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const ARGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+import { launch } from "../../../web-worker/tests/browser.mjs";
 
 /** Runs in the worker: what the entries of a module show, a line each. */
 async function inWorker({ data: files }) {
@@ -60,9 +57,7 @@ const server = createServer(async ({ url }, answer) => {
   answer.writeHead(200, { "content-type": "application/wasm" }).end(await readFile(join(folder, url)));
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-const executablePath = process.env.XTASK_CHROMIUM ?? PLACES.find((place) => existsSync(place));
-if (!executablePath) throw new Error("no Chromium found: install the package chromium, or set XTASK_CHROMIUM");
-const browser = await chromium.launch({ executablePath, args: ARGS });
+const browser = await launch();
 try {
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
