@@ -52,11 +52,6 @@ export class Api {
     return (JSON.parse(await this.#text(path, "POST", bytes)) as { hash: string }).hash;
   }
 
-  /** Uploads a blob; its hash. */
-  async put(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-    return (JSON.parse(await this.#text("blobs", "POST", bytes)) as { hash: string }).hash;
-  }
-
   job(id: string): Promise<Job> {
     return this.#ask("GET", `jobs/${id}`) as Promise<Job>;
   }

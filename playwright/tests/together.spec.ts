@@ -4,7 +4,6 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { expect, test, type Browser } from "@playwright/test";
-import { exampleUrl, underNode } from "../../web-worker/tests/wasi.mjs";
 import { digestOf } from "./digest";
 import { openHouse } from "./house";
 import { lendTab } from "./lend";
@@ -73,26 +72,6 @@ for (const job of JOBS) {
     expect(together).toBe(alone);
   });
 }
-
-test("a command over 100,000 lines writes what it writes under another WASI", async ({ browser }) => {
-  const wasm = Uint8Array.from(await readFile(exampleUrl("words")));
-  const input = Array.from({ length: 100_000 }, (_, k) => `${"word ".repeat(k % 17)}${k}\n`).join("");
-  const blob = await house.api.put(new TextEncoder().encode(input));
-  const program = await house.api.push("words.wasm", wasm);
-  const output = await withTabs(browser, async (meanwhile) => {
-    const { id } = await house.api.submit({
-      program,
-      entry: "main",
-      params: { args: ["-l"] },
-      input: { blob: { blob, split: "lines", encoding: "text" } },
-      grain: { items: 50 },
-    });
-    await meanwhile();
-    expect((await house.api.over(id)).state).toBe("succeeded");
-    return Buffer.concat(await house.api.outputs(id));
-  });
-  expect(output.equals(underNode("words", ["-l"], input))).toBe(true);
-});
 
 const SCRIPT = `
 export default (n: number): object => ({ n, root: Math.sqrt(n), wave: Math.sin(n) ** 3, chance: Math.random() });
