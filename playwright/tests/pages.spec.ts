@@ -2,27 +2,19 @@
 
 import AxeBuilder from "@axe-core/playwright";
 import { expect, test } from "@playwright/test";
-import { startServer, type Server } from "./server";
+import { openHouse } from "./house";
 
 const PAGES = ["/", "/contribute", "/overview", "/jobs", "/workers", "/submit"];
 /** The narrowest screen that must work. */
 const NARROW = { width: 320, height: 640 };
 
-let server: Server;
-
-test.beforeAll(async () => {
-  server = await startServer("dev");
-});
-
-test.afterAll(async () => {
-  await server?.stop();
-});
+const house = openHouse(1);
 
 for (const path of PAGES) {
   test(`${path} opens, is accessible and fits a narrow screen`, async ({ page }) => {
     const errors: string[] = [];
     page.on("pageerror", (error) => errors.push(error.message));
-    await page.goto(server.origin + path);
+    await page.goto(house.server.origin + path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     const { violations } = await new AxeBuilder({ page }).analyze();
     expect(violations.map((violation) => `${violation.id}: ${violation.nodes[0]?.html}`)).toEqual([]);
