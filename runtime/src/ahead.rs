@@ -1,28 +1,32 @@
 //! The one program that is compiled before anybody asked for it.
 //!
-//! It holds no lock that another program's compilation needs. Whoever wants this very program waits until it is
-//! there, because half of the work may be done.
+//! It holds no lock that another program's compilation needs. Whoever wants this very program compiles it too,
+//! because on a busy machine a child of low priority may take very long; the first of the two stops the other.
 use crate::compile::Stop;
 use protocol::ids::ProgramHash;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is compiled ahead, if anything is.
 #[derive(Default)]
-pub(crate) struct Ahead {
-    state: Mutex<State>,
-    over: Condvar,
-}
+pub(crate) struct Ahead(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    current: Option<(ProgramHash, Arc<Stop>)>,
+    current: Option<Current>,
     /// The process ends: nothing more begins.
     ending: bool,
 }
 
+struct Current {
+    program: ProgramHash,
+    stop: Arc<Stop>,
+    /// A compilation for somebody who waits.
+    rival: Option<Arc<Stop>>,
+}
+
 impl Ahead {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the turn; `None` while another program has it, and at the end.
@@ -32,22 +36,34 @@ impl Ahead {
             return None;
         }
         let stop = Arc::new(Stop::default());
-        state.current = Some((program, Arc::clone(&stop)));
+        state.current = Some(Current {
+            program,
+            stop: Arc::clone(&stop),
+            rival: None,
+        });
         Some(Turn { ahead: self, stop })
     }
 
-    /// Waits while this program is being compiled; its end may have been a failure.
-    pub(crate) fn wait_for(&self, program: ProgramHash) {
-        let is_it = |state: &mut State| matches!(&state.current, Some((current, _)) if *current == program);
-        let waited = self.over.wait_while(self.lock(), is_it);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    /// The compilation that `rival` stops begins, for somebody who waits.
+    pub(crate) fn race(&self, program: ProgramHash, rival: &Arc<Stop>) {
+        let mut state = self.lock();
+        if let Some(current) = state.current.as_mut().filter(|c| c.program == program) {
+            current.rival = Some(Arc::clone(rival));
+        }
+    }
+
+    /// Somebody else was first.
+    pub(crate) fn lost(&self, program: ProgramHash) {
+        if let Some(current) = self.lock().current.as_ref().filter(|c| c.program == program) {
+            current.stop.stop();
+        }
     }
 
     pub(crate) fn stop(&self) {
         let mut state = self.lock();
         state.ending = true;
-        if let Some((_, stop)) = &state.current {
-            stop.stop();
+        if let Some(current) = &state.current {
+            current.stop.stop();
         }
     }
 }
@@ -62,11 +78,18 @@ impl Turn<'_> {
     pub(crate) fn stop(&self) -> &Stop {
         &self.stop
     }
+
+    /// The program is ready.
+    pub(crate) fn won(self) {
+        let rival = self.ahead.lock().current.as_mut().and_then(|c| c.rival.take());
+        if let Some(rival) = rival {
+            rival.stop();
+        }
+    }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.ahead.lock().current = None;
-        self.ahead.over.notify_all();
     }
 }

@@ -51,10 +51,11 @@ pub(crate) fn compile(
     limits: &CompileLimits,
     engine: &Engine,
     module: &[u8],
+    stop: &Stop,
 ) -> Result<Vec<u8>, CompileError> {
     match compiler {
         Compiler::InProcess => engine.precompile_module(module).map_err(|error| refused(&error)),
-        Compiler::Child { program } => in_child(program, limits, Haste::Waited, module, &Stop::default()),
+        Compiler::Child { program } => in_child(program, limits, Haste::Waited, module, stop),
     }
 }
 
@@ -68,11 +69,11 @@ pub(crate) enum Haste {
 }
 
 impl Haste {
-    /// As `nice` has it. Not more: a script that comes meanwhile waits for it.
+    /// As `nice` has it.
     fn nice(self) -> i32 {
         match self {
             Self::Waited => 0,
-            Self::Ahead => 5,
+            Self::Ahead => 10,
         }
     }
 }

@@ -165,7 +165,7 @@ impl Runtime {
     }
 
     /// Compiles a program for which nobody waits yet, if that can be done in a child of low priority. Whoever
-    /// prepares the same program meanwhile waits for it; other programs are compiled beside it.
+    /// prepares the same program meanwhile gets what is there first; other programs are compiled beside it.
     pub fn prepare_ahead(&self, program: ProgramHash, module: &[u8]) -> Result<(), PrepareError> {
         let Compiler::Child { program: executable } = &self.config.compiler else {
             return Ok(());
@@ -181,7 +181,9 @@ impl Runtime {
         };
         let limits = &self.config.compile_limits;
         let code = compile::in_child(executable, limits, Haste::Ahead, module, turn.stop())?;
-        self.take_in(program, &Code::just_compiled(code)).map(drop)
+        self.take_in(program, &Code::just_compiled(code))?;
+        turn.won();
+        Ok(())
     }
 
     /// Ends what is compiled ahead, now and later: the process ends.
@@ -190,15 +192,21 @@ impl Runtime {
     }
 
     fn compile(&self, program: ProgramHash, module: &[u8]) -> Result<Prepared, PrepareError> {
-        self.ahead.wait_for(program);
         let _one_at_a_time = lock(&self.compiling);
+        let stop = Arc::new(compile::Stop::default());
+        self.ahead.race(program, &stop);
         // Another thread may have compiled it while this one waited.
         if let Some(prepared) = self.ready(program) {
             return Ok(prepared);
         }
         let (compiler, limits) = (&self.config.compiler, &self.config.compile_limits);
-        let code = Code::just_compiled(compile::compile(compiler, limits, &self.shared.engine, module)?);
-        self.take_in(program, &code)
+        match compile::compile(compiler, limits, &self.shared.engine, module, &stop) {
+            Err(CompileError::Stopped) => self.ready(program).ok_or(CompileError::Stopped.into()),
+            code => {
+                self.ahead.lost(program);
+                self.take_in(program, &Code::just_compiled(code?))
+            }
+        }
     }
 
     /// Makes compiled code ready and keeps it.

@@ -104,3 +104,33 @@ fn after_the_end_nothing_begins() {
     assert!(runtime.ready(hash).is_none());
     runtime.prepare(hash, &bytes).unwrap();
 }
+
+#[test]
+fn who_wants_what_is_compiled_ahead_has_what_is_there_first() {
+    let runtime = runtime();
+    for number in 0..20 {
+        let (hash, bytes) = small(number);
+        thread::scope(|scope| {
+            let ahead = scope.spawn(|| runtime.prepare_ahead(hash, &bytes));
+            let wanted = scope.spawn(|| runtime.prepare(hash, &bytes));
+            wanted.join().unwrap().expect("prepared, whoever was first");
+            match ahead.join().unwrap() {
+                Ok(()) | Err(PrepareError::Compile(CompileError::Stopped)) => {}
+                Err(other) => panic!("{other}"),
+            }
+        });
+        assert!(runtime.ready(hash).is_some());
+    }
+}
+
+#[test]
+fn what_is_wanted_stops_what_is_compiled_ahead_and_fails_by_itself() {
+    let runtime = runtime();
+    let (hash, bytes) = (ProgramHash::of(b"no module"), b"no module");
+    assert!(runtime.prepare_ahead(hash, bytes).is_err());
+    let error = runtime.prepare(hash, bytes).err().expect("it is no module");
+    assert!(
+        matches!(error, PrepareError::Compile(CompileError::Refused(_))),
+        "{error}"
+    );
+}
