@@ -10,6 +10,7 @@ use elytra_client::Client;
 use protocol::ids::JobId;
 use protocol::job::Encoding;
 use protocol::limits::ITEM_BYTES_MAX;
+use std::cell::Cell;
 use std::io::{ErrorKind, Read};
 use tokio::sync::{mpsc, watch};
 
@@ -104,6 +105,11 @@ fn read(
     mut wanted: impl FnMut() -> bool,
     mut take: impl FnMut(Batch) -> bool,
 ) -> Result<(), Failure> {
+    let item = Cell::new(0u64);
+    let mut wanted = || {
+        item.set(item.get() + 1);
+        wanted()
+    };
     let mut kept = Vec::new();
     let mut piece = vec![0; READ_BYTES];
     loop {
@@ -130,7 +136,11 @@ fn read(
         }
         kept = rest;
         if kept.len() > ITEM_BYTES_MAX {
-            let told = format!("a line of standard input is longer than {ITEM_BYTES_MAX} bytes");
+            let told = format!(
+                "item {} of standard input is longer than {ITEM_BYTES_MAX} bytes: split it into lines, or give the \
+                 input with --file and --records",
+                item.get() + 1
+            );
             return Err(Failure::Usage(told));
         }
     }

@@ -12,6 +12,16 @@ pub(super) struct LineIndex {
     offsets: Vec<u64>,
     lines: u64,
     length: u64,
+    longest: Longest,
+}
+
+/// The longest line of a file, the first where there are several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Longest {
+    /// Which, counted from 0.
+    pub line: u64,
+    /// Its length without the line feed.
+    pub bytes: u64,
 }
 
 impl LineIndex {
@@ -22,13 +32,18 @@ impl LineIndex {
             offsets: vec![0],
             lines: 0,
             length: 0,
+            longest: Longest::default(),
         };
         let mut ends_with_feed = true;
+        let mut begins = 0;
         loop {
             let piece = reader.fill_buf()?;
             let Some(last) = piece.last() else { break };
             ends_with_feed = *last == b'\n';
             for (at, _) in piece.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+                let end = index.length + at as u64;
+                index.measure(end - begins);
+                begins = end + 1;
                 index.lines += 1;
                 if index.lines.is_multiple_of(STRIDE) {
                     index.offsets.push(index.length + at as u64 + 1);
@@ -38,8 +53,23 @@ impl LineIndex {
             index.length += read as u64;
             reader.consume(read);
         }
-        index.lines += u64::from(!ends_with_feed);
+        if !ends_with_feed {
+            index.measure(index.length - begins);
+            index.lines += 1;
+        }
         Ok(index)
+    }
+
+    /// The line behind those counted has this many bytes.
+    fn measure(&mut self, bytes: u64) {
+        if bytes > self.longest.bytes {
+            let line = self.lines;
+            self.longest = Longest { line, bytes };
+        }
+    }
+
+    pub(super) fn longest(&self) -> Longest {
+        self.longest
     }
 
     pub(super) fn lines(&self) -> u64 {

@@ -7,6 +7,7 @@ mod lines;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use lines::LineIndex;
+pub use lines::Longest;
 use protocol::ids::BlobHash;
 use sha2::{Digest as _, Sha256};
 use std::collections::VecDeque;
@@ -171,6 +172,11 @@ impl Blobs {
     /// How many lines a blob has; a last line without a line feed counts.
     pub async fn count_lines(&self, hash: BlobHash) -> Result<u64, BlobError> {
         Ok(self.index(hash).await?.lines())
+    }
+
+    /// Which of its lines is the longest.
+    pub async fn longest_line(&self, hash: BlobHash) -> Result<Longest, BlobError> {
+        Ok(self.index(hash).await?.longest())
     }
 
     /// Offset and length of the lines `[first, end)`, line feeds included.

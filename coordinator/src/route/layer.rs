@@ -1,13 +1,18 @@
-//! What happens round every request: an id, a count, a line in the log, and problems in one shape.
+//! What happens round every request: an id, a count, a line in the log, problems in one shape, and the headers that
+//! keep an answer from being taken for something else.
 use super::problem::{self, ApiError};
 use crate::metrics;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::time::{Duration, Instant};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Of answers that are no page: whoever opens one in a browser, or puts it into a page, gets nothing that runs.
+const API_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; sandbox; base-uri 'none'; frame-ancestors 'none'");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// Longest request id that is taken over from a caller.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -25,8 +30,22 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    wall(response.headers_mut());
     tell(&id, &method, route, response.status(), since.elapsed());
     response
+}
+
+/// Other sites cannot embed what is answered, nobody guesses its type, and no address of ours is told to others.
+fn wall(headers: &mut HeaderMap) {
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(API_POLICY);
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
 }
 
 /// Ours, or an error that the framework wrote as text.
@@ -34,7 +53,7 @@ fn wants_problem(response: &Response) -> bool {
     let made_here = response.extensions().get::<ApiError>().is_some();
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    let typed = response.headers().get(axum::http::header::CONTENT_TYPE);
+    let typed = response.headers().get(header::CONTENT_TYPE);
     let is_text = typed.is_none_or(|t| t.as_bytes().starts_with(b"text/plain"));
     made_here || (is_error && is_text)
 }

@@ -134,6 +134,11 @@ async fn inputs_that_make_no_job_are_told_apart() {
     try_input(json!({"blob": {"blob": missing}}), 422, "blob_missing", &words).await;
     let empty = server.blob("").await;
     try_input(json!({"blob": {"blob": empty}}), 422, "input_empty", &["empty"]).await;
+    let mut long = b"1\n2\n".to_vec();
+    long.resize(100 << 20, b'7');
+    let long = server.blob(long).await;
+    let words = ["item 2: has 104857596 bytes", "split it"];
+    try_input(json!({"blob": {"blob": long}}), 422, "items_invalid", &words).await;
     let some = server.blob("1\n2\n").await;
     let split = json!({"blob": {"blob": some, "split": {"records": 0}}});
     try_input(split, 422, "over_limit", &["input.blob.split.records"]).await;
@@ -298,5 +303,24 @@ async fn a_program_that_may_not_run_is_refused_with_the_reason() {
     );
     let (status, _) = upload(vec![0; limits::PROGRAM_BYTES_MAX + 1]).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_reducer_that_is_no_function_is_refused_by_name() {
+    let server = Server::start().await;
+    let text = "export const total = 5;\nexport default (x) => x;\nexport const add = (a, b) => a + b;\n";
+    let request = server.api(Method::POST, "/programs?file=sum.js").body(text);
+    let (status, program) = json(request.send().await.unwrap()).await;
+    assert_eq!(status, StatusCode::CREATED, "{program}");
+    let program = program["hash"].as_str().unwrap();
+    for (reducer, words) in [
+        ("total", "'sum' has no entry 'total'"),
+        ("ad", "did you mean 'add'?"),
+    ] {
+        let body = json!({"program": program, "entry": "default", "input": {"range": {"end": 5}},
+            "reduce": {"entry": reducer}});
+        refused(&server, body, 422, "entry_unknown", &["reduce.entry", words]).await;
+    }
     server.stop().await;
 }

@@ -121,7 +121,7 @@ fn too_long(number: u64, bytes: usize) -> Option<protocol::description::ParamPro
     let told = || {
         check::problem(
             &format!("item {number}"),
-            format!("has {bytes} bytes; at most {max} are allowed"),
+            format!("has {bytes} bytes; at most {max} are allowed: split it, or give it as records"),
         )
     };
     (bytes > max).then(told)
@@ -135,7 +135,14 @@ async fn of_blob(app: &App, spec: BlobSpec) -> ApiResult<Items> {
         return Err(ApiError::field(kind::BLOB_MISSING, "input.blob.blob", advice));
     };
     let (source, count) = match spec.split {
-        Split::Lines => (Source::Lines(spec.encoding), app.blobs.count_lines(blob).await?),
+        Split::Lines => {
+            let longest = app.blobs.longest_line(blob).await?;
+            let bytes = usize::try_from(longest.bytes).unwrap_or(usize::MAX);
+            if let Some(wrong) = too_long(longest.line, bytes) {
+                return Err(ApiError::with_fields(kind::ITEMS, vec![wrong]));
+            }
+            (Source::Lines(spec.encoding), app.blobs.count_lines(blob).await?)
+        }
         Split::Records(bytes) => (Source::Records { bytes }, records(length, bytes)?),
     };
     if count == 0 {
