@@ -1,0 +1,121 @@
+// The tab's walls. Promise 6: what is lent to others reaches no network, no storage, no page and no other tab.
+// The probes run in a real slot, in the sandbox frame, and as a hostile script in place of ours; each has a broken
+// twin without the walls, in which its canary hears it. `docs/tab-walls.md` is the same as a table.
+
+import { expect, test, type Browser, type Page } from "@playwright/test";
+import { openHouse } from "./house";
+import { lendTab } from "./lend";
+import { echo, nothingGotOut, openFrame, openPage, openWorker, probeFrames, probeWorker, slotOf, startCanaries, tokenOf, twinsAreNoticed, type Canaries, type Row } from "./walls/matrix";
+import { hostileSlot, type Outcome, type Probe } from "./walls/probe";
+import { CODE, NETWORK, STORAGE, WORKER } from "./walls/probes";
+import { ELEMENTS, FRAMES, NAVIGATION, PERSONAL, PRECONNECT } from "./walls/window";
+
+const IN_WORKERS = [...NETWORK, ...CODE, ...STORAGE, ...WORKER];
+const IN_WINDOWS = [...NETWORK, ...CODE, ...STORAGE, ...ELEMENTS, ...FRAMES, ...NAVIGATION, ...PERSONAL, PRECONNECT];
+/** The promise asks for as many; the matrix has more. */
+const PROBES_MIN = 30;
+const FRAME = "/frame/index.html";
+
+// A trace of thousands of calls would cost more than the calls.
+test.use({ trace: "off" });
+const house = openHouse(0);
+let canaries: Canaries;
+test.beforeAll(async () => {
+  canaries = await startCanaries();
+});
+test.afterAll(async () => {
+  await canaries?.stop();
+});
+
+/**
+ * A page of ours that grants what it is asked for: no wall may lean on the person. Notifications are left out: a
+ * browser never asks for them on behalf of a frame of another origin, only the tests' switch would grant them.
+ */
+async function ourPage(page: Page): Promise<void> {
+  await page.context().grantPermissions(["geolocation", "clipboard-read", "clipboard-write"]);
+  await page.goto(`${house.server.origin}/contribute`);
+  await page.evaluate(echo);
+}
+
+/** The same probes in blob workers without walls. */
+async function twinWorkers(browser: Browser): Promise<void> {
+  const canary = canaries.outside;
+  const run = async (path: string, probes: Probe[]) => {
+    const page = await openPage(browser, canary, path);
+    return { page, rows: await probeWorker(await openWorker(page), "slot", probes, canary) };
+  };
+  const isolated = IN_WORKERS.filter(({ twin }) => twin === "isolated");
+  const runs = await Promise.all([run("/isolated", isolated), run("/", IN_WORKERS.filter(({ twin }) => !twin))]);
+  await twinsAreNoticed(runs.flatMap(({ rows }) => rows), canary);
+  await Promise.all(runs.map(({ page }) => page.context().close()));
+}
+
+test("promise 6, browser_escape_matrix: nothing gets out of a slot", async ({ browser }) => {
+  expect(new Set([...IN_WORKERS, ...IN_WINDOWS]).size).toBeGreaterThanOrEqual(PROBES_MIN);
+  const tab = await lendTab(browser, house.server.origin);
+  await tab.evaluate(echo);
+  const rows = await probeWorker(await slotOf(tab), "slot", IN_WORKERS, canaries.inside);
+  await twinWorkers(browser);
+  nothingGotOut(rows, canaries.inside);
+  await tab.context().close();
+});
+
+test("promise 6, browser_escape_matrix: nothing gets out of a hostile script in place of a slot's", async ({ browser }) => {
+  const context = await browser.newContext();
+  const placeOf = (probe: Probe) => canaries.inside.at(tokenOf("hostile", probe));
+  await context.route("**/web-worker/slot.js", (route) => route.fulfill({ contentType: "text/javascript", body: hostileSlot(IN_WORKERS, placeOf) }));
+  const tab = await lendTab({ newContext: async () => context } as typeof browser, house.server.origin);
+  await tab.evaluate(echo);
+  const outcomes = new Map(await (await slotOf(tab)).evaluate(() => (globalThis as never as { outcomes: Promise<[string, Outcome][]> }).outcomes));
+  const rows: Row[] = IN_WORKERS.map((probe) => ({ probe, token: tokenOf("hostile", probe), outcome: outcomes.get(probe.name) ?? "not run" }));
+  expect(rows.filter(({ outcome }) => outcome === "not run")).toEqual([]);
+  nothingGotOut(rows, canaries.inside);
+  await context.close();
+});
+
+/** The same probes in frames without walls; some need a page of their own, for they take it along or use it up. */
+async function twinFrames(browser: Browser): Promise<void> {
+  const canary = canaries.outside;
+  const alone = IN_WINDOWS.filter(({ twin }) => twin === "own page" || twin === "isolated");
+  const together = IN_WINDOWS.filter((probe) => !alone.includes(probe));
+  const run = async (path: string, probes: Probe[]) => {
+    const page = await openPage(browser, canary, path);
+    const address = (token: string, { twin }: Probe) => (twin === "reporting" ? `/?report=/hit/${token}` : path);
+    return { page, rows: await probeFrames(page, address, null, "frame", probes, canary) };
+  };
+  const runs = await Promise.all([run("/", together), ...alone.map((probe) => run(probe.twin === "isolated" ? "/isolated" : "/", [probe]))]);
+  await twinsAreNoticed(runs.flatMap(({ rows }) => rows), canary);
+  await Promise.all(runs.map(({ page }) => page.context().close()));
+}
+
+test("promise 6, browser_escape_matrix: nothing gets out of the sandbox frame", async ({ browser, page }) => {
+  await ourPage(page);
+  const windows: Page[] = [];
+  page.context().on("page", (opened) => windows.push(opened));
+  const rows = await probeFrames(page, () => FRAME, "allow-scripts", "frame", IN_WINDOWS, canaries.inside);
+  await twinFrames(browser);
+  nothingGotOut(rows, canaries.inside);
+  expect(windows).toEqual([]);
+  expect(new URL(page.url()).pathname).toBe("/contribute");
+});
+
+/** Opens the frame with a script that is not ours; whether it ran. */
+async function strangeScriptRuns(browser: Browser, hasPolicy: boolean): Promise<boolean> {
+  const page = await (await browser.newContext()).newPage();
+  await page.route(`**${FRAME}`, async (route) => {
+    const answer = await route.fetch();
+    const { "content-security-policy": policy = "", ...others } = answer.headers();
+    const body = (await answer.text()).replace(/<meta http-equiv.*>/, "").replace(/<script>[^]*<\/script>/, "<script>globalThis.strange = true</script>");
+    await route.fulfill({ body, headers: hasPolicy ? { ...others, "content-security-policy": policy } : others });
+  });
+  await page.goto(`${house.server.origin}/contribute`);
+  const frame = await openFrame(page, "strange", FRAME, "allow-scripts");
+  const ran = await frame.evaluate(() => "strange" in globalThis);
+  await page.context().close();
+  return ran;
+}
+
+test("promise 6, browser_escape_matrix: a script in place of the frame's own does not run", async ({ browser }) => {
+  expect(await strangeScriptRuns(browser, true)).toBe(false);
+  expect(await strangeScriptRuns(browser, false), "the broken twin").toBe(true);
+});
