@@ -2,6 +2,7 @@
 use crate::model::route::Route;
 use crate::net::contributor::Contributor;
 use crate::net::feed::{Feed, feed};
+use crate::net::rest::Resting;
 use crate::net::timer::Clock;
 use crate::pages;
 use crate::pages::script::Script;
@@ -30,6 +31,7 @@ fn App() -> impl IntoView {
     provide_context(Theme::kept());
     provide_context(Nav::start());
     provide_context(Contributor::idle());
+    provide_context(Resting::start());
     provide_context(Feed::start());
     provide_context(Script::begun());
     view! {

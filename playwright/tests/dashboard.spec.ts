@@ -166,6 +166,28 @@ test("nothing runs before Start; a lent tab goes on while one walks; Stop means 
   await api.cancel(job.id);
 });
 
+test("a lent tab rests outside its hours and goes on within them, also after a reload", async ({ page }) => {
+  await page.clock.install({ time: new Date(2026, 10, 21, 12, 0) });
+  await open(page, "/contribute");
+  await page.getByLabel("Outside these hours").check();
+  await page.getByLabel("From").fill("20:00");
+  await page.getByLabel("Until").fill("07:00");
+  await page.reload();
+  await expect(page.getByLabel("From")).toHaveValue("20:00");
+  await page.getByRole("button", { name: "Start" }).click();
+  await expect(page.getByText("It is outside your hours")).toBeVisible();
+  // Only the person's own pause is ended by a button.
+  await expect(page.getByRole("button", { name: "Resume" })).toHaveCount(0);
+  await page.getByLabel("Until").fill("13:00");
+  await page.getByLabel("From").fill("11:00");
+  await expect(page.getByRole("heading", { name: /Working|Ready/ })).toBeVisible();
+  await page.clock.setFixedTime(new Date(2026, 10, 21, 13, 0));
+  await expect(page.getByText("It is outside your hours")).toBeVisible();
+  await page.getByLabel("Outside these hours").uncheck();
+  await expect(page.getByRole("heading", { name: /Working|Ready/ })).toBeVisible();
+  await page.getByRole("button", { name: "Stop" }).click();
+});
+
 test("a job is paused, resumed and, once asked, cancelled", async ({ page }) => {
   const job = await api.submit(LONG);
   await open(page, `/jobs/${job.id}`);

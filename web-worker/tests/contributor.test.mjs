@@ -35,6 +35,19 @@ const running = (page) => ({ frames: page.frames().length - 1, workers: page.wor
 /** Waits until a page's function holds. */
 const until = (page, condition) => page.waitForFunction(condition, null, { timeout: 10_000 });
 
+test("what is asked right after Start is heard when the hub is there", async () => {
+  const context = await browser.newContext();
+  const page = await openPage(context);
+  await page.evaluate(() => {
+    tab.start();
+    tab.setSlots(1);
+    tab.setIntensity(20);
+  });
+  await until(page, () => seen.at(-1).slots === 1 && seen.at(-1).intensity_percent === 20);
+  await page.evaluate(() => tab.stop());
+  await context.close();
+});
+
 test("nothing runs before Start, and Stop means stopped", async () => {
   const context = await browser.newContext();
   const page = await openPage(context);

@@ -14,6 +14,7 @@ pub mod live;
 pub mod outputs;
 pub mod palette;
 pub mod picture;
+pub mod rest;
 pub mod route;
 pub mod script;
 pub mod segments;

@@ -24,6 +24,10 @@ extern "C" {
     fn start(this: &Tab);
     #[wasm_bindgen(method)]
     fn pause(this: &Tab);
+    #[wasm_bindgen(method, js_name = pause)]
+    fn pause_for(this: &Tab, reason: &str);
+    #[wasm_bindgen(method, js_name = resume)]
+    fn resume_from(this: &Tab, reason: &str);
     #[wasm_bindgen(method)]
     fn resume(this: &Tab);
     #[wasm_bindgen(method)]
@@ -127,6 +131,16 @@ impl Contributor {
     /// Goes on.
     pub fn resume(self) {
         with_tab(Tab::resume);
+    }
+    /// A reason to rest holds from now on, or no longer; the person's own pause is another one.
+    pub fn rest(self, reason: &str, holds: bool) {
+        with_tab(|tab| {
+            if holds {
+                tab.pause_for(reason)
+            } else {
+                tab.resume_from(reason)
+            }
+        });
     }
     /// Finishes what runs, then stops.
     pub fn finish(self) {

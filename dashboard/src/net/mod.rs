@@ -3,6 +3,7 @@ pub mod contributor;
 pub mod feed;
 pub mod http;
 pub mod poll;
+pub mod rest;
 pub mod storage;
 pub mod stream;
 pub mod timer;

@@ -1,9 +1,11 @@
 //! What a visit leaves behind, only where the visitor asked for it: the token and the appearance.
 //! Storage that is full or forbidden counts as empty: the page works without it.
+use crate::model::rest::Rest;
 use web_sys::{Storage, Window, window};
 
 const TOKEN: &str = "elytra.token";
 const THEME: &str = "elytra.theme";
+const REST: &str = "elytra.rest";
 
 /// Where a token is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +86,21 @@ pub fn set_theme(theme: &str) {
     if let Some(store) = local() {
         let _ = store.set_item(THEME, theme);
     }
+}
+
+/// When a lent tab rests, if somebody said so here.
+pub fn rest() -> Option<Rest> {
+    serde_json::from_str(&local()?.get_item(REST).ok()??).ok()
+}
+
+/// Keeps when a lent tab rests; nothing is left behind where nothing was wished.
+pub fn keep_rest(rest: &Rest) {
+    let Some(store) = local() else { return };
+    let _ = if *rest == Rest::suggested() {
+        store.remove_item(REST)
+    } else {
+        store.set_item(REST, &serde_json::to_string(rest).unwrap_or_default())
+    };
 }
 
 fn session() -> Option<Storage> {

@@ -1,4 +1,5 @@
 //! Lend this tab: one click to begin, one to stop, and in between what runs, for whom, and why not.
+use super::contribute_rest::RestPart;
 use super::jobs::title;
 use crate::model::contribute::{State, Status};
 use crate::model::format;
@@ -31,7 +32,10 @@ pub fn Contribute() -> impl IntoView {
         })}
         <div class="lend">
             <Stage/>
-            <Controls/>
+            <div class="side">
+                <Controls/>
+                <RestPart/>
+            </div>
         </div>
         <Now/>
         <Given/>
@@ -98,6 +102,8 @@ fn Stage() -> impl IntoView {
 fn Buttons(handle: Handle, state: Memo<State>) -> impl IntoView {
     let stopped = move || state.get() == State::Stopped;
     let paused = move || state.get() == State::Paused;
+    // A pause of another reason ends by itself, or with its switch.
+    let by_person = status(|status| !matches!(status.reason.as_str(), "battery" | "hidden" | "schedule"));
     let runs = move || matches!(state.get(), State::Connecting | State::Working | State::Idle);
     let stay = move |act: fn(Handle)| move |_| act(handle);
     view! {
@@ -105,7 +111,7 @@ fn Buttons(handle: Handle, state: Memo<State>) -> impl IntoView {
             <Show when=stopped>
                 <button type="button" class="primary big" disabled=move || !handle.ready.get() on:click=stay(Handle::start)>"Start"</button>
             </Show>
-            <Show when=paused>
+            <Show when=move || paused() && by_person.get()>
                 <button type="button" class="primary big" on:click=stay(Handle::resume)>"Resume"</button>
             </Show>
             <Show when=runs>
@@ -282,7 +288,7 @@ fn Promise() -> impl IntoView {
             <ul>
                 <li>"Nothing runs before you press Start, and Stop means stopped."</li>
                 <li>"Programs run in a closed sandbox: no files, no network, no view of your pages."</li>
-                <li>"Work uses power. On battery, choose fewer cores or a lower intensity."</li>
+                <li>"Work uses power. Choose fewer cores, a lower intensity, or when to rest."</li>
                 <li>"Closing the tab is fine at any time: others take over what was not finished."</li>
             </ul>
         </section>

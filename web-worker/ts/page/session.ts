@@ -15,12 +15,19 @@ export interface SessionListener {
 const GOODBYE_MS_MAX = 500;
 /** How long the frame may take to load. */
 const FRAME_MS_MAX = 15_000;
+/** Most wishes that wait for the hub's setup; of more, the newest count. */
+const EARLY_MAX = 64;
+
+/** What a page asks of a running hub. */
+type Wish = Exclude<ToHub, HubSetup>;
 
 export class Session {
   readonly #hub: Worker;
   readonly #frame: HTMLIFrameElement;
   #over = false;
   #last: Status | null = null;
+  /** What was asked before the hub was set up, in order; null from then on. */
+  #early: Wish[] | null = [];
 
   constructor(
     parts: Promise<Parts>,
@@ -38,8 +45,9 @@ export class Session {
     );
   }
 
-  tell(message: Exclude<ToHub, HubSetup>): void {
-    this.#hub.postMessage(message);
+  tell(wish: Wish): void {
+    if (this.#early) this.#early = [...this.#early, wish].slice(-EARLY_MAX);
+    else this.#hub.postMessage(wish);
   }
 
   /** Ends everything: the slots at once, the hub when it has said goodbye. */
@@ -59,6 +67,8 @@ export class Session {
     // The frame's origin is opaque, so it has no name to address; what is sent is no secret.
     target.postMessage(frameSetup, "*", [port2]);
     this.#hub.postMessage({ kind: "setup", wasm, options } satisfies HubSetup, [port1]);
+    this.#early?.forEach((wish) => this.#hub.postMessage(wish));
+    this.#early = null;
   }
 
   #heard(message: FromHub): void {
