@@ -19,6 +19,7 @@ mod web;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use house::House;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Builds, checks and starts Elytra.
@@ -36,6 +37,11 @@ enum Task {
         /// What to build; everything when nothing is named.
         #[arg(value_enum)]
         parts: Vec<web::Part>,
+    },
+    /// Build a crate outside this house as WebAssembly; prints the folder where its modules lie.
+    BuildCrate {
+        /// The crate's folder, such as what `elytra init kernel` wrote.
+        folder: PathBuf,
     },
     /// Check the tools of this machine and install what can be installed.
     Setup {
@@ -77,6 +83,7 @@ fn run(task: Task) -> Result<()> {
     let house = House::find()?;
     match task {
         Task::BuildWeb { parts } => web::build(&house, &parts),
+        Task::BuildCrate { folder } => web::build_crate(&house, &folder),
         Task::Setup { tests } => setup::run(&house, tests),
         Task::Start(start) => start::run(&house, &start),
         Task::Test(test) => suite::run(&house, &test),

@@ -47,6 +47,15 @@ pub(crate) fn build(house: &House, parts: &[Part]) -> Result<()> {
     compress::folder(&house.web())
 }
 
+/// Builds a crate that is none of ours, for release, with the compiler that builds ours.
+pub(crate) fn build_crate(house: &House, folder: &Path) -> Result<()> {
+    let toolchain = Toolchain::find(house)?;
+    let mut cargo = toolchain.cargo(house, "build");
+    command::run(cargo.arg("--release").current_dir(folder))?;
+    println!("{}", toolchain.built(house, "release").display());
+    Ok(())
+}
+
 fn kernels(house: &House, toolchain: Toolchain) -> Result<()> {
     let wasm = compile(house, toolchain, "rust-core", &[])?;
     let place = house.web().join("kernels").join("rust_core.wasm");

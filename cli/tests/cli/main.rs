@@ -1,7 +1,9 @@
 //! The real binary against a real `elytra dev` on a free port.
+mod bad;
 mod dev;
 mod ends;
 mod house;
+mod init;
 mod input;
 mod programs;
 mod steer;

@@ -1,5 +1,5 @@
 //! Programs that people bring: scripts, WASI commands, reductions, and one shard again.
-use crate::house::{Dev, Ended, elytra, examples};
+use crate::house::{Dev, examples};
 use serde_json::Value;
 
 const SQUARE: &str = "\
@@ -81,6 +81,13 @@ fn a_script_runs_by_its_file() {
     assert!(replayed.err.contains("squaring 12"), "its log: {}", replayed.err);
     assert_eq!(replayed.ok(), "{\"item\":0,\"output\":144}\n");
 
+    let shard = |number: u32| format!("{}/{number}", job["id"].as_str().unwrap());
+    let replayed = [0, 1].map(|number| house.run(&["task", "replay", &shard(number)]).err);
+    let failed = replayed.iter().find(|err| err.contains("no luck with 13"));
+    let failed = failed.unwrap_or_else(|| panic!("{replayed:?}"));
+    assert!(failed.contains("(square.ts:5:"), "the author's line: {failed}");
+    assert!(failed.contains("5 | "), "it is shown: {failed}");
+
     let info = house.run(&["program", "info", "square"]).ok();
     assert!(info.contains("script") && info.contains("wave"), "{info}");
 }
@@ -149,22 +156,6 @@ fn bytes_come_back_as_they_were_put() {
         told.contains("no such blob") || told.contains("There is no"),
         "{told}"
     );
-}
-
-#[test]
-fn first_programs_are_written_once() {
-    let folder = tempfile::tempdir().unwrap();
-    for (form, file) in [
-        ("script", "first.ts"),
-        ("command", "first.c"),
-        ("kernel", "src/lib.rs"),
-    ] {
-        let init = || Ended::of(elytra(folder.path()).args(["init", form, form]).output().unwrap());
-        init().ok();
-        assert!(folder.path().join(form).join(file).exists());
-        let told = init().failed(2);
-        assert!(told.contains("is there already"), "{told}");
-    }
 }
 
 #[test]
