@@ -39,6 +39,10 @@ pub(crate) struct U32x4(raw::Words);
 #[derive(Clone, Copy)]
 pub(crate) struct Sum(raw::Ints);
 
+/// A sum of floats, in two parts.
+#[derive(Clone, Copy)]
+pub(crate) struct FloatSum(raw::Floats);
+
 impl F64x4 {
     #[inline(always)]
     pub(crate) fn new([a, b, c, d]: [f64; 4]) -> Self {
@@ -61,16 +65,10 @@ impl F64x4 {
         Self(self.0.map(raw::sqrt))
     }
 
-    /// The smaller of both, neither being NaN.
+    /// Brought between two numbers; none of the three is NaN.
     #[inline(always)]
-    pub(crate) fn min(self, other: Self) -> Self {
-        Self(both(self.0, other.0, raw::min))
-    }
-
-    /// The larger of both, neither being NaN.
-    #[inline(always)]
-    pub(crate) fn max(self, other: Self) -> Self {
-        Self(both(self.0, other.0, raw::max))
+    pub(crate) fn clamp(self, least: Self, most: Self) -> Self {
+        Self(both(least.0, both(most.0, self.0, raw::min), raw::max))
     }
 
     /// Where it is at most `other`, which NaN never is.
@@ -144,13 +142,6 @@ impl I64x4 {
     pub(crate) fn shift_right<const BITS: u32>(self) -> Self {
         Self(self.0.map(raw::shift_right::<BITS>))
     }
-
-    /// `a` where this mask is set, `b` where it is not.
-    #[inline(always)]
-    pub(crate) fn select(self, a: Self, b: Self) -> Self {
-        let half = |at: usize| raw::select(self.0[at], a.0[at], b.0[at]);
-        Self([half(0), half(1)])
-    }
 }
 
 impl U32x4 {
@@ -181,10 +172,10 @@ impl U32x4 {
         I64x4(raw::products(self.0, other.0).into())
     }
 
-    /// Each lane with 32 zeros before it.
+    /// Each lane behind 32 bits of `high`.
     #[inline(always)]
-    pub(crate) fn extend(self) -> I64x4 {
-        I64x4(raw::extend(self.0).into())
+    pub(crate) fn behind(self, high: Self) -> I64x4 {
+        I64x4(raw::joined(self.0, high.0).into())
     }
 
     #[inline(always)]
@@ -216,6 +207,27 @@ impl Sum {
     pub(crate) fn total(self) -> u64 {
         let [a, b] = raw::ints_array(self.0);
         a.wrapping_add(b).cast_unsigned()
+    }
+}
+
+impl FloatSum {
+    #[inline(always)]
+    pub(crate) fn zero() -> Self {
+        Self(raw::floats([0.0; 2]))
+    }
+
+    /// With eight floats added, of which four pairs are added up first.
+    #[inline(always)]
+    pub(crate) fn plus(self, [a, b]: [F64x4; 2]) -> Self {
+        let [a, b] = [a, b].map(|lanes| raw::add(lanes.0[0], lanes.0[1]));
+        Self(raw::add(self.0, raw::add(a, b)))
+    }
+
+    /// The whole.
+    #[inline(always)]
+    pub(crate) fn total(self) -> f64 {
+        let [a, b] = raw::floats_array(self.0);
+        a + b
     }
 }
 

@@ -81,11 +81,6 @@ pub(super) fn shift_right<const BITS: u32>(ints: Ints) -> Ints {
 }
 
 #[inline(always)]
-pub(super) fn select(mask: Ints, a: Ints, b: Ints) -> Ints {
-    core::array::from_fn(|lane| (mask[lane] & a[lane]) | (!mask[lane] & b[lane]))
-}
-
-#[inline(always)]
 pub(super) fn words(values: [u32; 4]) -> Words {
     values
 }
@@ -112,7 +107,7 @@ pub(super) fn high_halves(first: Ints, second: Ints) -> Words {
 }
 
 #[inline(always)]
-pub(super) fn extend(words: Words) -> (Ints, Ints) {
-    let wide = words.map(i64::from);
-    ([wide[0], wide[1]], [wide[2], wide[3]])
+pub(super) fn joined(low: Words, high: Words) -> (Ints, Ints) {
+    let joined = |lane: usize| ((u64::from(high[lane]) << 32) | u64::from(low[lane])).cast_signed();
+    ([joined(0), joined(1)], [joined(2), joined(3)])
 }

@@ -28,8 +28,6 @@ binary! {
     sub(Floats) -> Floats = _mm_sub_pd;
     mul(Floats) -> Floats = _mm_mul_pd;
     div(Floats) -> Floats = _mm_div_pd;
-    min(Floats) -> Floats = _mm_min_pd;
-    max(Floats) -> Floats = _mm_max_pd;
     ints_add(Ints) -> Ints = _mm_add_epi64;
     ints_sub(Ints) -> Ints = _mm_sub_epi64;
     and(Ints) -> Ints = _mm_and_si128;
@@ -47,6 +45,18 @@ pub(super) fn floats([low, high]: [f64; 2]) -> Floats {
 pub(super) fn floats_array(floats: Floats) -> [f64; 2] {
     let high = sse2!(_mm_unpackhi_pd(floats, floats));
     [sse2!(_mm_cvtsd_f64(floats)), sse2!(_mm_cvtsd_f64(high))]
+}
+
+/// Of two zeros it is `a`, and SSE2 gives the second.
+#[inline(always)]
+pub(super) fn min(a: Floats, b: Floats) -> Floats {
+    sse2!(_mm_min_pd(b, a))
+}
+
+/// The same.
+#[inline(always)]
+pub(super) fn max(a: Floats, b: Floats) -> Floats {
+    sse2!(_mm_max_pd(b, a))
 }
 
 #[inline(always)]
@@ -105,11 +115,6 @@ pub(super) fn shift_right<const BITS: u32>(ints: Ints) -> Ints {
 }
 
 #[inline(always)]
-pub(super) fn select(mask: Ints, a: Ints, b: Ints) -> Ints {
-    or(and(mask, a), sse2!(_mm_andnot_si128(mask, b)))
-}
-
-#[inline(always)]
 pub(super) fn words([a, b, c, d]: [u32; 4]) -> Words {
     let [a, b, c, d] = [a, b, c, d].map(u32::cast_signed);
     sse2!(_mm_set_epi32(d, c, b, a))
@@ -149,10 +154,9 @@ fn halves<const WHICH: i32>(first: Ints, second: Ints) -> Words {
 }
 
 #[inline(always)]
-pub(super) fn extend(words: Words) -> (Ints, Ints) {
-    let zero = sse2!(_mm_setzero_si128());
+pub(super) fn joined(low: Words, high: Words) -> (Ints, Ints) {
     (
-        sse2!(_mm_unpacklo_epi32(words, zero)),
-        sse2!(_mm_unpackhi_epi32(words, zero)),
+        sse2!(_mm_unpacklo_epi32(low, high)),
+        sse2!(_mm_unpackhi_epi32(low, high)),
     )
 }

@@ -1,5 +1,5 @@
 //! The machine's lanes against plain numbers, bit by bit.
-use super::{F64x4, I64x4, Sum, U32x4, plain};
+use super::{F64x4, FloatSum, I64x4, Sum, U32x4, plain};
 
 const FLOATS: [[f64; 2]; 6] = [
     [0.0, -0.0],
@@ -61,8 +61,11 @@ fn floats_are_ieee_754s() {
             assert_eq!(bits((x * y).to_array()), bits(twice(a, b, plain::mul)));
             assert_eq!(x.at_most(y).to_array().to_vec(), twice(a, b, plain::at_most));
             assert_eq!(x.below(y).to_array().to_vec(), twice(a, b, plain::below));
-            assert_eq!(x.min(y).to_array().to_vec(), twice(a, b, plain::min));
-            assert_eq!(x.max(y).to_array().to_vec(), twice(a, b, plain::max));
+            let clamped = twice(a, b, |a, b| plain::max(b, plain::min([0.0; 2], a)));
+            assert_eq!(bits(x.clamp(y, F64x4::splat(0.0)).to_array()), bits(clamped));
+            let [first, second] = [a, b].map(|four| plain::add([four[0], four[1]], [four[2], four[3]]));
+            let sum = plain::add(first, second);
+            assert_eq!(FloatSum::zero().plus([x, y]).total(), sum[0] + sum[1]);
             if b.iter().all(|&b| b != 0.0) {
                 assert_eq!(bits((x / y).to_array()), bits(twice(a, b, plain::div)));
             }
@@ -92,35 +95,38 @@ fn integers_wrap() {
             assert_eq!(x.and(y).to_array().to_vec(), twice(a, b, plain::and));
             assert_eq!(x.or(y).to_array().to_vec(), twice(a, b, plain::or));
             assert_eq!(x.xor(y).to_array().to_vec(), twice(a, b, plain::xor));
-            let mask = integers([-1, 0, 0, -1]);
-            assert_eq!(mask.select(x, y).to_array(), [a[0], b[1], b[2], a[3]]);
         }
     }
+}
+
+/// With 32 zeros before each.
+fn wide(words: U32x4) -> I64x4 {
+    words.behind(U32x4::splat(0))
 }
 
 #[test]
 fn words_are_multiplied_to_64_bits() {
     for a in WORDS {
         let x = U32x4::new(a);
-        assert_eq!(U32x4::load(&a).extend().to_array(), a.map(i64::from));
-        assert_eq!(x.extend().to_array(), a.map(i64::from));
+        assert_eq!(wide(U32x4::load(&a)).to_array(), a.map(i64::from));
+        assert_eq!(wide(x).to_array(), a.map(i64::from));
         for b in WORDS {
             let y = U32x4::new(b);
             let (low, high) = plain::products(a, b);
+            let (first, second) = plain::joined(a, b);
+            let joined = [first[0], first[1], second[0], second[1]];
+            assert_eq!(x.behind(y).to_array(), joined);
             let products = x.products(y);
             assert_eq!(products.to_array(), [low[0], low[1], high[0], high[1]]);
-            assert_eq!(
-                x.xor(y).extend().to_array(),
-                plain::words_xor(a, b).map(i64::from)
-            );
-            let low_halves = U32x4::low_halves(products).extend().to_array();
+            assert_eq!(wide(x.xor(y)).to_array(), plain::words_xor(a, b).map(i64::from));
+            let low_halves = wide(U32x4::low_halves(products)).to_array();
             assert_eq!(low_halves, plain::low_halves(low, high).map(i64::from));
-            let high_halves = U32x4::high_halves(products).extend().to_array();
+            let high_halves = wide(U32x4::high_halves(products)).to_array();
             assert_eq!(high_halves, plain::high_halves(low, high).map(i64::from));
             let sum = products.to_array().into_iter().fold(0, i64::wrapping_add);
             assert_eq!(Sum::zero().plus_products(x, y).total(), sum.cast_unsigned());
         }
     }
-    assert_eq!(U32x4::splat(7).extend().to_array(), [7; 4]);
+    assert_eq!(wide(U32x4::splat(7)).to_array(), [7; 4]);
     assert!(I64x4::splat(1).any());
 }

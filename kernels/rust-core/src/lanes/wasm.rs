@@ -88,11 +88,6 @@ pub(super) fn shift_right<const BITS: u32>(ints: Ints) -> Ints {
 }
 
 #[inline(always)]
-pub(super) fn select(mask: Ints, a: Ints, b: Ints) -> Ints {
-    arch::v128_bitselect(a, b, mask)
-}
-
-#[inline(always)]
 pub(super) fn words([a, b, c, d]: [u32; 4]) -> Words {
     arch::u32x4(a, b, c, d)
 }
@@ -122,9 +117,9 @@ pub(super) fn high_halves(first: Ints, second: Ints) -> Words {
 }
 
 #[inline(always)]
-pub(super) fn extend(words: Words) -> (Ints, Ints) {
+pub(super) fn joined(low: Words, high: Words) -> (Ints, Ints) {
     (
-        arch::u64x2_extend_low_u32x4(words),
-        arch::u64x2_extend_high_u32x4(words),
+        arch::u32x4_shuffle::<0, 4, 1, 5>(low, high),
+        arch::u32x4_shuffle::<2, 6, 3, 7>(low, high),
     )
 }

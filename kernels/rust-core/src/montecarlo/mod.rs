@@ -16,7 +16,8 @@ mod maths;
 mod normal;
 mod philox;
 
-use crate::lanes::{F64x4, U32x4};
+use crate::lanes::{F64x4, FloatSum, U32x4};
+use core::f64::consts::LOG2_E;
 use elytra_kernel::{Choice, Params, kernel};
 use serde::Serialize;
 
@@ -89,57 +90,67 @@ pub fn montecarlo(item: u64, params: &Market) -> Sums {
     let mut totals = Totals::new();
     let paths = u64::from(params.paths_per_item);
     let turns = paths.div_ceil(PATHS_PER_TURN);
-    let mut batch = Batch::new();
+    let mut batch = [Turn::new(); BATCH_TURNS];
     for first in (0..turns).step_by(BATCH_TURNS) {
         let count = (turns - first).min(BATCH_TURNS as u64) as usize;
-        batch.draw(count, first, item, &key);
-        for (turn, normals) in (first..).zip(&batch.normals[..count]) {
-            let rest = paths - turn * PATHS_PER_TURN;
-            model.add(normals[0], counted(rest, 0), &mut totals);
-            model.add(normals[1], counted(rest, 1), &mut totals);
+        let batch = &mut batch[..count];
+        draw(batch, first, item, &key);
+        if first + count as u64 == turns {
+            batch[count - 1].leave_out(turns * PATHS_PER_TURN - paths, model.far_out);
         }
+        model.add(batch, &mut totals);
     }
     model.sums(item, params.paths_per_item, &totals)
 }
 
-/// What a turn of a loop computes: four pairs of paths, for four counters.
 const PATHS_PER_TURN: u64 = 8;
 /// Turns of a batch: few enough for a processor's nearest cache.
 const BATCH_TURNS: usize = 32;
 
-/// Paths step by step: short loops, of which a processor does several turns at once.
-struct Batch {
-    words: [[U32x4; 4]; BATCH_TURNS],
-    normals: [[F64x4; 2]; BATCH_TURNS],
+/// What a turn of a loop computes: four pairs of paths, for four counters.
+#[derive(Clone, Copy)]
+struct Turn {
+    words: [U32x4; 4],
+    radii: F64x4,
+    normals: [F64x4; 2],
 }
 
-impl Batch {
+impl Turn {
     fn new() -> Self {
+        let zeros = F64x4::splat(0.0);
         Self {
-            words: [[U32x4::splat(0); 4]; BATCH_TURNS],
-            normals: [[F64x4::splat(0.0); 2]; BATCH_TURNS],
+            words: [U32x4::splat(0); 4],
+            radii: zeros,
+            normals: [zeros; 2],
         }
     }
 
-    /// The normal numbers of `count` turns from `first` on.
-    fn draw(&mut self, count: usize, first: u64, block: u64, key: &philox::Key) {
-        for (turn, words) in (first..).zip(&mut self.words[..count]) {
-            *words = key.words(counters(turn * PATHS_PER_TURN / 2, block));
-        }
-        for (normals, words) in self.normals[..count].iter_mut().zip(&self.words) {
-            *normals = normal::pairs(*words);
+    /// The last `paths` get a normal number at which no option pays, so that they do not count.
+    fn leave_out(&mut self, paths: u64, far_out: f64) {
+        for (lanes, first) in self.normals.iter_mut().zip(0..) {
+            let mut normals = lanes.to_array();
+            for (normal, pair) in normals.iter_mut().zip([0, 2, 4, 6]) {
+                if first + pair + paths >= PATHS_PER_TURN {
+                    *normal = far_out;
+                }
+            }
+            *lanes = F64x4::new(normals);
         }
     }
 }
 
-/// 1 for paths that count and 0 for those beyond the last, where `rest` are left: of the first or the
-/// second paths of four pairs.
-#[inline(always)]
-fn counted(rest: u64, which: u64) -> F64x4 {
-    if rest >= PATHS_PER_TURN {
-        return F64x4::splat(1.0);
+/// The normal numbers of a batch whose first turn is `first`. Short loops, of which a processor does several
+/// turns at once.
+fn draw(batch: &mut [Turn], first: u64, block: u64, key: &philox::Key) {
+    for (at, turn) in (first..).zip(batch.iter_mut()) {
+        turn.words = key.words(counters(at * PATHS_PER_TURN / 2, block));
     }
-    F64x4::new([0, 2, 4, 6].map(|pair| f64::from(u8::from(pair + which < rest))))
+    for turn in batch.iter_mut() {
+        turn.radii = normal::radii(turn.words);
+    }
+    for turn in batch {
+        turn.normals = normal::pairs(turn.words, turn.radii);
+    }
 }
 
 /// The counters of four pairs; `pair` is divisible by four.
@@ -147,7 +158,7 @@ fn counted(rest: u64, which: u64) -> F64x4 {
 fn counters(pair: u64, block: u64) -> [U32x4; 4] {
     let ([a, b], [c, d]) = (halves(pair), halves(block));
     [
-        U32x4::new([a, a | 1, a | 2, a | 3]),
+        U32x4::splat(a).xor(U32x4::new([0, 1, 2, 3])),
         U32x4::splat(b),
         U32x4::splat(c),
         U32x4::splat(d),
@@ -159,25 +170,25 @@ fn halves(value: u64) -> [u32; 2] {
     [value as u32, (value >> 32) as u32]
 }
 
-/// Sums over paths that pay, yet without the factors that all paths share. A lane adds up the paths
-/// of every fourth pair, in their order.
+/// Sums over paths that pay, in units of the spot and yet without the factors that all paths share.
 struct Totals {
-    payoff: F64x4,
-    payoff_square: F64x4,
-    end: F64x4,
-    normal: F64x4,
-    vega: F64x4,
+    paying: FloatSum,
+    normal: FloatSum,
+    payoff: FloatSum,
+    payoff_square: FloatSum,
+    /// Of the products of payoff and normal number.
+    product: FloatSum,
 }
 
 impl Totals {
     fn new() -> Self {
-        let zero = F64x4::splat(0.0);
+        let zero = FloatSum::zero();
         Self {
+            paying: zero,
+            normal: zero,
             payoff: zero,
             payoff_square: zero,
-            end: zero,
-            normal: zero,
-            vega: zero,
+            product: zero,
         }
     }
 }
@@ -185,12 +196,15 @@ impl Totals {
 /// What is the same for every path.
 struct Model {
     spot: f64,
-    strike: f64,
     /// 1 for a call, -1 for a put.
     sign: f64,
+    /// The strike in units of the spot, with that sign.
+    strike: f64,
+    /// A normal number at which this option does not pay.
+    far_out: f64,
     discount: f64,
+    /// Growth is 2 to the power of `drift + spread · Z`.
     drift: f64,
-    /// Volatility times the root of the time.
     spread: f64,
     root_years: f64,
     variance_rate: f64,
@@ -213,49 +227,58 @@ impl Model {
         let sign = if kind == Kind::Call { 1.0 } else { -1.0 };
         Self {
             spot,
-            strike,
             sign,
+            strike: sign * strike / spot,
+            far_out: -sign * 1e300,
             discount,
-            drift: (rate - volatility * volatility / 2.0) * maturity_years,
-            spread: volatility * root_years,
+            drift: (rate - volatility * volatility / 2.0) * maturity_years * LOG2_E,
+            spread: volatility * root_years * LOG2_E,
             root_years,
             variance_rate: volatility * maturity_years,
             gamma_factor: sign * discount * strike / (spot * spot * volatility * root_years),
         }
     }
 
-    /// Adds the paths of four normal numbers; a path counts once or not at all.
+    /// By what the share's price is multiplied on the paths of four normal numbers, with the option's sign.
     #[inline(always)]
-    fn add(&self, z: F64x4, counts: F64x4, totals: &mut Totals) {
+    fn growth(&self, z: F64x4) -> F64x4 {
+        let exponent = F64x4::splat(self.drift) + F64x4::splat(self.spread) * z;
+        maths::power_of_two(exponent, self.sign)
+    }
+
+    /// Adds the paths of a batch; a path counts once or not at all.
+    fn add(&self, batch: &[Turn], totals: &mut Totals) {
         let (zero, one) = (F64x4::splat(0.0), F64x4::splat(1.0));
-        let growth = maths::exp(F64x4::splat(self.drift) + F64x4::splat(self.spread) * z);
-        let end = F64x4::splat(self.spot) * growth;
-        let payoff = F64x4::splat(self.sign) * (end - F64x4::splat(self.strike));
-        let pays = F64x4::from_bits(zero.below(payoff).and(one.to_bits())) * counts;
-        let (payoff, end) = (payoff * pays, end * pays);
-        totals.payoff = totals.payoff + payoff;
-        totals.payoff_square = totals.payoff_square + payoff * payoff;
-        totals.end = totals.end + end;
-        totals.normal = totals.normal + z * pays;
-        let slope = F64x4::splat(self.root_years) * z - F64x4::splat(self.variance_rate);
-        totals.vega = totals.vega + end * slope;
+        let strike = F64x4::splat(self.strike);
+        for Turn { normals, .. } in batch {
+            let gains = normals.map(|z| self.growth(z) - strike);
+            let pay = gains.map(|gain| F64x4::from_bits(zero.below(gain).and(one.to_bits())));
+            let times = |a: [F64x4; 2], b: [F64x4; 2]| [a[0] * b[0], a[1] * b[1]];
+            let payoffs = times(gains, pay);
+            totals.paying = totals.paying.plus(pay);
+            totals.normal = totals.normal.plus(times(*normals, pay));
+            totals.payoff = totals.payoff.plus(payoffs);
+            totals.payoff_square = totals.payoff_square.plus(times(payoffs, payoffs));
+            totals.product = totals.product.plus(times(*normals, payoffs));
+        }
     }
 
     /// The sums, with the factors that all paths share.
     fn sums(&self, block: u64, paths: u32, totals: &Totals) -> Sums {
-        let sum = |lanes: F64x4| {
-            let [a, b, c, d] = lanes.to_array();
-            (a + b) + (c + d)
-        };
-        let slope = self.sign * self.discount;
+        let worth = self.discount * self.spot;
+        let (payoff, normal) = (totals.payoff.total(), totals.normal.total());
+        // payoff = sign · growth - strike, where it pays
+        let growth = payoff + self.strike * totals.paying.total();
+        let product = totals.product.total() + self.strike * normal;
+        let vega = self.root_years * product - self.variance_rate * growth;
         Sums {
             block,
             paths,
-            price_sum: self.discount * sum(totals.payoff),
-            price_square_sum: self.discount * self.discount * sum(totals.payoff_square),
-            delta_sum: slope / self.spot * sum(totals.end),
-            gamma_sum: self.gamma_factor * sum(totals.normal),
-            vega_sum: slope * sum(totals.vega),
+            price_sum: worth * payoff,
+            price_square_sum: worth * worth * totals.payoff_square.total(),
+            delta_sum: self.discount * growth,
+            gamma_sum: self.gamma_factor * normal,
+            vega_sum: worth * vega,
         }
     }
 }

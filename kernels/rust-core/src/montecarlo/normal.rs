@@ -1,30 +1,30 @@
 //! Normal numbers from random words, by Box and Muller's formula.
+//!
+//! The circle is cut into halves: a bit says which, and a part says where on it. So no number need be
+//! rounded to a quarter of the circle, and no sine be exchanged for a cosine.
 use super::maths;
 use crate::lanes::{F64x4, I64x4, U32x4};
 
-/// Two independent normal numbers from four words, four times: the four first ones and the four second ones.
+/// The radii of four pairs of normal numbers.
 #[inline(always)]
-pub(super) fn pairs([a, b, c, d]: [U32x4; 4]) -> [F64x4; 2] {
-    let first = unit(a.extend(), b.extend());
-    let second = unit(c.extend(), d.extend());
-    // The first must not be 0, whose logarithm is infinite.
-    let first = F64x4::splat(1.0) - first;
-    let radius = (F64x4::splat(-2.0) * maths::log(first)).sqrt();
-    let (sine, cosine) = maths::sin_cos_of_turns(second);
-    [radius * cosine, radius * sine]
+pub(super) fn radii([a, b, _, _]: [U32x4; 4]) -> F64x4 {
+    // From 2^-52 to 1: never 0, whose logarithm is infinite.
+    let part = F64x4::splat(2.0) - one_and(b.behind(a));
+    maths::minus_two_log(part).sqrt()
 }
 
-/// A number from 0 to just below 1, in steps of 2^-53.
+/// Four pairs of independent normal numbers: the four first ones and the four second ones.
 #[inline(always)]
-fn unit(high: I64x4, low: I64x4) -> F64x4 {
-    /// The bits of 2^84 and 2^52: a word or'ed to them is added, times 2^32 and as it is.
-    const TWO_TO_84: f64 = 19_342_813_113_834_066_795_298_816.0;
-    const TWO_TO_52: f64 = 4_503_599_627_370_496.0;
-    let float = |word: I64x4, base: f64| {
-        let base = F64x4::splat(base);
-        F64x4::from_bits(word.or(base.to_bits())) - base
-    };
-    // Every step is exact: 53 bits in all.
-    let sum = float(high, TWO_TO_84) + float(low.shift_right::<11>().shift_left::<11>(), TWO_TO_52);
-    sum * F64x4::splat(1.0 / 18_446_744_073_709_551_616.0)
+pub(super) fn pairs([_, _, c, d]: [U32x4; 4], radii: F64x4) -> [F64x4; 2] {
+    let word = d.behind(c);
+    let (cosine, sine) = maths::half_circle(one_and(word) - F64x4::splat(1.5));
+    let other_half = word.shift_left::<63>();
+    let radii = F64x4::from_bits(radii.to_bits().xor(other_half));
+    [radii * cosine, radii * sine]
+}
+
+/// A number from 1 to just below 2, in steps of 2^-52, from the upper bits of `word`.
+#[inline(always)]
+fn one_and(word: I64x4) -> F64x4 {
+    F64x4::from_bits(word.shift_right::<12>().or(F64x4::splat(1.0).to_bits()))
 }

@@ -78,7 +78,7 @@ mod tests {
         for (counter, key, answer) in cases {
             let words = Key::new(key).words(counter.map(U32x4::splat));
             for (word, answer) in words.into_iter().zip(answer) {
-                assert_eq!(word.extend().to_array(), [i64::from(answer); 4]);
+                assert_eq!(word.behind(U32x4::splat(0)).to_array(), [i64::from(answer); 4]);
             }
         }
     }

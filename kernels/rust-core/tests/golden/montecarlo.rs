@@ -94,6 +94,6 @@ fn the_bits_stay() {
     let answer = of_number(&MONTECARLO, &json!({"paths_per_item": 1000}), 3).unwrap();
     assert_eq!(
         answer["price_sum"].as_f64().unwrap().to_bits(),
-        4_666_661_451_816_081_146
+        4_667_022_478_046_900_084
     );
 }
