@@ -136,9 +136,9 @@ impl Contributor {
     pub fn rest(self, reason: &str, holds: bool) {
         with_tab(|tab| {
             if holds {
-                tab.pause_for(reason)
+                tab.pause_for(reason);
             } else {
-                tab.resume_from(reason)
+                tab.resume_from(reason);
             }
         });
     }
