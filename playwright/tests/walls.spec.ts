@@ -119,3 +119,30 @@ test("promise 6, browser_escape_matrix: a script in place of the frame's own doe
   expect(await strangeScriptRuns(browser, true)).toBe(false);
   expect(await strangeScriptRuns(browser, false), "the broken twin").toBe(true);
 });
+
+/** A slot's script that floods its hub with what no slot says, and with what one might. */
+const FLOOD = `onmessage = ({ ports: [port] }) => {
+  const nonsense = [
+    undefined, null, 1, "report", [], { kind: "report" }, { kind: "compiled", program: 99 }, { kind: "end", batch: 7 },
+    { kind: "refused", program: 0, detail: "x".repeat(10_000) },
+    { kind: "report", batch: 0, first: 0, lengths: new Uint32Array([4_000_000_000]), data: new ArrayBuffer(4), busyUs: -1, failure: null },
+  ];
+  for (let n = 0; n < 20_000; n += 1) port.postMessage(nonsense[n % nonsense.length]);
+}`;
+
+test("promise 6, browser_escape_matrix: floods from a slot and from the frame leave the page alive", async ({ browser }) => {
+  const context = await browser.newContext();
+  await context.route("**/web-worker/slot.js", (route) => route.fulfill({ contentType: "text/javascript", body: FLOOD }));
+  const tab = await context.newPage();
+  await tab.goto(`${house.server.origin}/contribute`);
+  await tab.getByRole("button", { name: "Start" }).click();
+  // A hub that hears nonsense may end; it takes nothing with it.
+  await expect(tab.getByRole("heading", { name: /Working|Ready|Not contributing/ })).toBeVisible();
+  const frame = await openFrame(tab, "flood", FRAME, "allow-scripts");
+  await frame.evaluate(() => {
+    for (let n = 0; n < 50_000; n += 1) parent.postMessage({ kind: "setup", source: "x".repeat(100), n }, "*");
+  });
+  await tab.getByRole("link", { name: "Jobs" }).first().click();
+  await expect(tab).toHaveURL(/\/jobs/);
+  await context.close();
+});
