@@ -57,7 +57,7 @@ pub(super) fn power_of_two(x: F64x4, sign: f64) -> F64x4 {
     let rest = x - (sum - rounder);
     let near_one = Powers::of(rest).twelve([
         1.0,
-        0.693_147_180_559_945_3,
+        core::f64::consts::LN_2,
         0.240_226_506_959_100_97,
         0.055_504_108_664_821_6,
         0.009_618_129_107_606_888,
