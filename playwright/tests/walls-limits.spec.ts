@@ -20,6 +20,8 @@ const MEMORY_MIB = 64;
 const BESIDES_MIB_MAX = 32;
 const PAGES_PER_MIB = 16;
 
+// A trace of so many calls would cost more than the calls.
+test.use({ trace: "off" });
 const house = openHouse(0);
 
 async function run(module: Uint8Array<ArrayBuffer>, spec: object = {}): Promise<Job> {

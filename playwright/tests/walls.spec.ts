@@ -31,10 +31,12 @@ test.afterAll(async () => {
  * A page of ours that grants what it is asked for: no wall may lean on the person. Notifications are left out: a
  * browser never asks for them on behalf of a frame of another origin, only the tests' switch would grant them.
  */
-async function ourPage(page: Page): Promise<void> {
-  await page.context().grantPermissions(["geolocation", "clipboard-read", "clipboard-write"]);
+async function ourPage(browser: Browser): Promise<Page> {
+  const context = await browser.newContext({ permissions: ["geolocation", "clipboard-read", "clipboard-write"] });
+  const page = await context.newPage();
   await page.goto(`${house.server.origin}/contribute`);
   await page.evaluate(echo);
+  return page;
 }
 
 /** The same probes in blob workers without walls. */
@@ -73,30 +75,34 @@ test("promise 6, browser_escape_matrix: nothing gets out of a hostile script in 
   await context.close();
 });
 
-/** The same probes in frames without walls; some need a page of their own, for they take it along or use it up. */
+/** Some need a page of their own, for they take it along or use it up. */
+const ALONE = IN_WINDOWS.filter(({ twin }) => twin === "own page" || twin === "isolated");
+const TOGETHER = IN_WINDOWS.filter((probe) => !ALONE.includes(probe));
+
+/** The probes in frames without walls. */
 async function twinFrames(browser: Browser): Promise<void> {
   const canary = canaries.outside;
-  const alone = IN_WINDOWS.filter(({ twin }) => twin === "own page" || twin === "isolated");
-  const together = IN_WINDOWS.filter((probe) => !alone.includes(probe));
   const run = async (path: string, probes: Probe[]) => {
     const page = await openPage(browser, canary, path);
-    const address = (token: string, { twin }: Probe) => (twin === "reporting" ? `/?report=/hit/${token}` : path);
-    return { page, rows: await probeFrames(page, address, null, "frame", probes, canary) };
+    const addressOf = (token: string, { twin }: Probe) => (twin === "reporting" ? `/?report=/hit/${token}` : path);
+    return { page, rows: await probeFrames(page, addressOf, null, probes, canary) };
   };
-  const runs = await Promise.all([run("/", together), ...alone.map((probe) => run(probe.twin === "isolated" ? "/isolated" : "/", [probe]))]);
+  const runs = await Promise.all([run("/", TOGETHER), ...ALONE.map((probe) => run(probe.twin === "isolated" ? "/isolated" : "/", [probe]))]);
   await twinsAreNoticed(runs.flatMap(({ rows }) => rows), canary);
   await Promise.all(runs.map(({ page }) => page.context().close()));
 }
 
-test("promise 6, browser_escape_matrix: nothing gets out of the sandbox frame", async ({ browser, page }) => {
-  await ourPage(page);
-  const windows: Page[] = [];
-  page.context().on("page", (opened) => windows.push(opened));
-  const rows = await probeFrames(page, () => FRAME, "allow-scripts", "frame", IN_WINDOWS, canaries.inside);
+test("promise 6, browser_escape_matrix: nothing gets out of the sandbox frame", async ({ browser }) => {
+  const pages = await Promise.all([ourPage(browser), ourPage(browser)]);
+  const inside = (page: Page, probes: Probe[]) => probeFrames(page, () => FRAME, "allow-scripts", probes, canaries.inside);
+  const rows = (await Promise.all([inside(pages[0], TOGETHER), inside(pages[1], ALONE)])).flat();
   await twinFrames(browser);
   nothingGotOut(rows, canaries.inside);
-  expect(windows).toEqual([]);
-  expect(new URL(page.url()).pathname).toBe("/contribute");
+  for (const page of pages) {
+    expect(page.context().pages(), "no window was opened").toEqual([page]);
+    expect(new URL(page.url()).pathname, "the page is where it was").toBe("/contribute");
+    await page.context().close();
+  }
 });
 
 /** Opens the frame with a script that is not ours; whether it ran. */

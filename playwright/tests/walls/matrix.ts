@@ -7,9 +7,6 @@ import { startCanary, type Canary } from "./canary";
 
 /** How long a broken twin may take until its canary hears it. */
 const TWIN_MS_MAX = 8_000;
-/** All windows of a matrix at once would only wait for each other. */
-const WINDOWS_AT_ONCE = 40;
-
 /** What became of a probe inside. */
 export interface Row {
   probe: Probe;
@@ -48,18 +45,17 @@ export function probeWorker(worker: Worker, place: string, probes: Probe[], cana
   );
 }
 
-/** Each probe in a frame of its own, which the page opens as it opens the sandbox frame; `sandbox` is left out for a twin. */
-export async function probeFrames(page: Page, address: (token: string, probe: Probe) => string, sandbox: string | null, place: string, probes: Probe[], canary: Canary): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (let first = 0; first < probes.length; first += WINDOWS_AT_ONCE) {
-    const some = probes.slice(first, first + WINDOWS_AT_ONCE);
-    rows.push(...(await Promise.all(some.map((probe) => probeFrame(page, address, sandbox, tokenOf(place, probe), probe, canary)))));
-  }
-  return rows;
+/** An address for the frame of a probe. */
+export type AddressOf = (token: string, probe: Probe) => string;
+
+/** Each probe in a frame of its own, which the page opens as it opens the sandbox frame; a twin's has no `sandbox`. */
+export function probeFrames(page: Page, addressOf: AddressOf, sandbox: string | null, probes: Probe[], canary: Canary): Promise<Row[]> {
+  return Promise.all(probes.map((probe) => probeFrame(page, addressOf, sandbox, probe, canary)));
 }
 
-async function probeFrame(page: Page, address: (token: string, probe: Probe) => string, sandbox: string | null, token: string, probe: Probe, canary: Canary): Promise<Row> {
-  const frame = await openFrame(page, token, address(token, probe), sandbox);
+async function probeFrame(page: Page, addressOf: AddressOf, sandbox: string | null, probe: Probe, canary: Canary): Promise<Row> {
+  const token = tokenOf("frame", probe);
+  const frame = await openFrame(page, token, addressOf(token, probe), sandbox);
   // What navigates takes the answer with it.
   const outcome = await frame.evaluate(expression(probe, canary.at(token))).catch(() => "gone");
   return { probe, token, outcome: outcome as Outcome };
