@@ -120,10 +120,36 @@ impl Scheduler {
             };
             reasons.push(reason(code, text, remedy));
         }
+        self.explain_checks(job, reasons);
         let waiting = job.retries.values().filter(|r| !r.leased).count();
         if waiting > 0 {
             let text = format!("{waiting} shards failed and wait for another attempt");
             reasons.push(reason("retrying", text, "see the errors: elytra job info"));
+        }
+    }
+
+    fn explain_checks(&self, job: &Job, reasons: &mut Vec<Reason>) {
+        let Some(checks) = &job.checks else { return };
+        if checks.held_shards > 0 {
+            let text = format!(
+                "outputs held back until their workers were checked: {}; checks to do: {}",
+                checks.held_shards,
+                checks.checks.len()
+            );
+            reasons.push(reason("checking", text, ""));
+        }
+        let Some(shard) = checks.waiting.first() else { return };
+        let helper = |w: &&Executor| {
+            w.takes_work() && fits(job, w).is_ok() && self.check_for_anyone(job, w)
+        };
+        if self.workers.values().find(helper).is_none() {
+            let text = format!(
+                "nobody can check shard {shard}: a second copy goes to another account on another network, \
+                 or to a trusted worker"
+            );
+            let remedy = "connect a native worker with a trusted token, or a worker elsewhere; a pool of \
+                          your own can use the level private";
+            reasons.push(reason("no_checker", text, remedy));
         }
     }
 
@@ -183,6 +209,7 @@ fn unfit_words(job: &Job, worker: &Executor) -> String {
                 job.seed.memory_mib, worker.seed.memory_mib
             )
         }
+        Err(Unfit::Withdrawn) => "its account gave wrong answers".into(),
         Err(Unfit::ProgramRefused) => {
             let failure = job.refused_by.get(&worker.seed.id);
             format!(

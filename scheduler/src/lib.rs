@@ -23,6 +23,7 @@
 //! | `place` | who gets what: priority, fairness, capability, length of a lease |
 //! | `finish` | outputs, late ones too |
 //! | `fail` | failed and lost attempts, poison |
+//! | `trust` | whose answers are looked at again, and when they count |
 //! | `tail` | backup attempts for stragglers |
 //! | `explain`, `view` | why something does not move; how everything stands |
 //! | `check` | every invariant, derived afresh |
@@ -45,6 +46,7 @@ pub mod runs;
 mod scheduler;
 mod tail;
 mod timer;
+mod trust;
 mod view;
 
 pub use executor::{SpeedKey, WorkerSeed};

@@ -5,6 +5,7 @@ use crate::job::{ClaimState, Job};
 use crate::lease::Lease;
 use crate::output::{Effect, Output};
 use crate::timer::{Timer, TimerTable};
+use crate::trust::Standings;
 use protocol::cut::{Cut, ShardRun};
 use protocol::ids::{ClaimId, JobId, LeaseId, ProgramHash, SessionId, WorkerId};
 use protocol::job::JobState;
@@ -26,6 +27,11 @@ const RECORDS_MAX: usize = 1_000;
 pub struct SchedulerConfig {
     /// High 24 bits of every lease id; never used before.
     pub epoch: u32,
+    /// From where it is drawn which shards are checked; secret.
+    pub seed: u64,
+    /// Whether strangers on one network may check each other: for a pool whose workers are all in one
+    /// place, and are known.
+    pub same_network: bool,
     /// Whether other coordinators may leave shards behind: then an empty answer is asked again.
     pub shared: bool,
 }
@@ -39,6 +45,9 @@ pub struct Scheduler {
     pub(crate) job_ids: BTreeMap<JobId, JobHandle>,
     pub(crate) workers: BTreeMap<SessionId, Executor>,
     pub(crate) sessions: BTreeMap<WorkerId, SessionId>,
+    /// Sessions of trusted workers.
+    pub(crate) trusted: BTreeSet<SessionId>,
+    pub(crate) standings: Standings,
     pub(crate) records: BTreeMap<WorkerId, Record>,
     record_order: VecDeque<WorkerId>,
     pub(crate) leases: BTreeMap<LeaseId, Lease>,
@@ -67,6 +76,8 @@ impl Scheduler {
             job_ids: BTreeMap::new(),
             workers: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            trusted: BTreeSet::new(),
+            standings: Standings::default(),
             records: BTreeMap::new(),
             record_order: VecDeque::new(),
             leases: BTreeMap::new(),
@@ -155,7 +166,9 @@ impl Scheduler {
             .speed_keys
             .entry((seed.program, seed.entry.clone()))
             .or_insert(SpeedKey(next));
-        let mut job = Job::new(self.now_ms, seed, key);
+        // Every job its own sequence, so that jobs do not tell of each other.
+        let chance = self.config.seed ^ seed.id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut job = Job::new(self.now_ms, seed, key, chance);
         job.served = self.least_served();
         self.job_ids.insert(job.seed.id, handle);
         self.jobs.insert(handle, job);
@@ -246,6 +259,9 @@ impl Scheduler {
             return;
         };
         job.ending = true;
+        if let Some(checks) = &mut job.checks {
+            checks.clear();
+        }
         let leases: Vec<LeaseId> = job.leases.iter().copied().collect();
         for id in leases {
             self.cancel_lease(id);
@@ -334,6 +350,9 @@ impl Scheduler {
             job.pending.remove(run);
             job.retries
                 .retain(|shard, _| !(run.first..run.end()).contains(shard));
+            if let Some(checks) = &mut job.checks {
+                checks.drop_run(run);
+            }
         }
         let lost: Vec<LeaseId> = job
             .leases
@@ -372,6 +391,7 @@ impl Scheduler {
         self.emit(Output::JobOver {
             job: handle,
             id: job.seed.id,
+            trust: job.checks.map(|checks| checks.report),
         });
     }
 
@@ -413,10 +433,14 @@ impl Scheduler {
             self.end_session(older, RefusalCode::Replaced, detail);
         }
         let (session, id) = (seed.session, seed.id);
+        if seed.trusted {
+            self.trusted.insert(session);
+        }
+        let caught = seed.caught || self.standings.is_caught(seed.account);
         let record = self.take_record(id);
         self.sessions.insert(id, session);
         self.workers
-            .insert(session, Executor::new(self.now_ms, seed, record));
+            .insert(session, Executor::new(self.now_ms, WorkerSeed { caught, ..seed }, record));
         self.timers.set(self.now_ms + SWEEP_MS, Timer::Sweep);
         self.emit(Output::WorkerChanged(id));
         self.feed(session);
@@ -523,6 +547,8 @@ impl Scheduler {
             self.sessions.remove(&id);
         }
         self.hungry.remove(&session);
+        self.trusted.remove(&session);
+        let account = worker.seed.account;
         for job in self.jobs.values_mut() {
             job.opened.remove(&session);
         }
@@ -537,6 +563,9 @@ impl Scheduler {
         self.keep_record(id, record);
         for lease in leases {
             self.lose_lease(lease, id);
+        }
+        if self.workers.values().all(|w| w.seed.account != account) {
+            self.close_account(account);
         }
         self.emit(Output::WorkerChanged(id));
         self.feed_hungry();
@@ -577,6 +606,7 @@ impl Scheduler {
         for id in expired {
             self.expire_lease(id);
         }
+        self.close_due();
         if !self.workers.is_empty() {
             self.timers.set(self.now_ms + SWEEP_MS, Timer::Sweep);
         }

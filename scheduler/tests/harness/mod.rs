@@ -5,10 +5,11 @@
 use bytes::Bytes;
 use protocol::cut::{Cut, ShardRun};
 use protocol::frame::{decode_from_worker, encode_from_worker};
-use protocol::ids::{ClaimId, JobId, LeaseId, ProgramHash, SessionId, WorkerId};
+use protocol::ids::{AccountId, ClaimId, JobId, LeaseId, ProgramHash, SessionId, WorkerId};
 use protocol::job::{Grain, JobState, Needs, OnFailure};
 use protocol::run::OutputsBuilder;
 use protocol::totals::Totals;
+use protocol::trust::{NetworkPrefix, Trust};
 use protocol::wire::{Cause, Failure, FromWorker, JobHandle, PauseReason, WorkerKind};
 use scheduler::{Effect, Grant, Input, JobSeed, Output, Scheduler, SchedulerConfig, Steer, WorkerSeed};
 use std::collections::{BTreeMap, VecDeque};
@@ -37,6 +38,8 @@ pub(crate) fn play(scenario: &str) -> String {
     let mut world = World {
         scheduler: Scheduler::new(SchedulerConfig {
             epoch: 0,
+            seed: 11,
+            same_network: scenario.contains("same_network"),
             shared: false,
         }),
         now_ms: 0,
@@ -57,6 +60,11 @@ pub(crate) fn play(scenario: &str) -> String {
         world.step(line);
     }
     world.transcript
+}
+
+fn level(word: &str) -> Trust {
+    let found = Trust::ALL.into_iter().find(|level| level.word() == word);
+    found.expect("a level")
 }
 
 struct Words<'a>(Vec<&'a str>);
@@ -169,6 +177,7 @@ impl World {
                 native: words.has("native"),
                 ..Needs::default()
             },
+            trust: words.value("trust").map_or(Trust::Private, |word: String| level(&word)),
             reduces: words.has("reduces"),
             state: JobState::Queued,
             stage: 0,
@@ -199,7 +208,10 @@ impl World {
             window_max: words.value("window").unwrap_or(64),
             memory_mib: 256,
             simd: true,
-            trusted: false,
+            trusted: words.has("trusted"),
+            account: AccountId(words.value("account").unwrap_or(id.0)),
+            network: NetworkPrefix(words.value("network").unwrap_or(id.0)),
+            caught: false,
             cached: Vec::new(),
         };
         self.input(Input::WorkerJoined(Box::new(seed)));
@@ -401,6 +413,10 @@ impl World {
                     lease.0,
                     self.name_of(*session)
                 )
+            }
+            Output::Caught { account, shard, .. } => format!("caught account {} with shard {shard}", account.0),
+            Output::Verified { account, run, .. } => {
+                format!("verified {}..={} of account {}", run.first, run.end() - 1, account.0)
             }
             Output::Reduce(id) => format!("reduce {}", self.job_names[id.0 as usize]),
             Output::Drain { session } => format!("drain {}", self.name_of(*session)),
