@@ -150,7 +150,10 @@ fn held_runs(job: &Job) -> Vec<ShardRun> {
     let traps = checks.checks.iter().filter(|(_, check)| check.batch.is_none());
     let traps = traps.map(|(shard, _)| crate::trust::one(*shard));
     let batches = checks.batches.values();
-    batches.flat_map(|batch| batch.shards.iter()).chain(traps).collect()
+    batches
+        .flat_map(|batch| batch.shards.iter())
+        .chain(traps)
+        .collect()
 }
 
 /// Counts of what is held back against the tables they are counts of.
@@ -161,15 +164,21 @@ fn check_checks(job: &Job, broken: &mut Vec<String>) {
     let bytes: usize = checks.batches.values().map(|b| b.bytes).sum();
     if shards != checks.held_shards || bytes != checks.held_bytes {
         let counted = (checks.held_shards, checks.held_bytes);
-        broken.push(format!("{id}: {shards} shards, {bytes} B are held, {counted:?} are counted"));
+        broken.push(format!(
+            "{id}: {shards} shards, {bytes} B are held, {counted:?} are counted"
+        ));
     }
     for (shard, check) in &checks.checks {
         let batch = check.batch.and_then(|id| checks.batches.get(&id));
         if check.batch.is_some() && !batch.is_some_and(|b| b.owed.contains(*shard)) {
-            broken.push(format!("{id}: shard {shard} is checked for a batch that does not know it"));
+            broken.push(format!(
+                "{id}: shard {shard} is checked for a batch that does not know it"
+            ));
         }
         if check.lease.is_some() == checks.waiting.contains(shard) {
-            broken.push(format!("{id}: the check of shard {shard} waits and is leased, or neither"));
+            broken.push(format!(
+                "{id}: the check of shard {shard} waits and is leased, or neither"
+            ));
         }
     }
     let owed: u32 = checks.batches.values().map(|b| b.owed.count()).sum();

@@ -107,7 +107,8 @@ impl Scheduler {
             let text = format!("{} shards wait for the store", job.storing);
             reasons.push(reason("storing", text, "see store_problem on the overview"));
         }
-        if job.claim == ClaimState::Dry && job.leased == 0 && !job.has_waiting() && job.storing == 0 {
+        let here = job.leased + job.storing + job.undecided();
+        if job.claim == ClaimState::Dry && here == 0 && !job.has_waiting() {
             let open = !job.totals.items_closed;
             let (code, text, remedy) = if open {
                 (
@@ -138,10 +139,10 @@ impl Scheduler {
             );
             reasons.push(reason("checking", text, ""));
         }
-        let Some(shard) = checks.waiting.first() else { return };
-        let helper = |w: &&Executor| {
-            w.takes_work() && fits(job, w).is_ok() && self.check_for_anyone(job, w)
+        let Some(shard) = checks.waiting.first() else {
+            return;
         };
+        let helper = |w: &&Executor| w.takes_work() && fits(job, w).is_ok() && self.check_for_anyone(job, w);
         if self.workers.values().find(helper).is_none() {
             let text = format!(
                 "nobody can check shard {shard}: a second copy goes to another account on another network, \
@@ -173,6 +174,14 @@ impl Scheduler {
         Some(Explanation { reasons })
     }
 
+    /// Whether some job has work, and none for a newcomer like this.
+    fn is_held_up(&self, worker: &Executor, live: &[&Job]) -> bool {
+        live.iter().any(|job| {
+            let none = self.fresh_room(job.seed.handle, job, worker) == 0;
+            none && job.has_waiting() && fits(job, worker).is_ok()
+        })
+    }
+
     fn why_idle(&self, worker: &Executor) -> Vec<Reason> {
         let live: Vec<&Job> = self.jobs.values().filter(|j| j.is_live()).collect();
         if live.is_empty() {
@@ -187,6 +196,10 @@ impl Scheduler {
             .filter(|j| fits(j, worker).is_err())
             .map(|j| format!("{}: {}", j.seed.id, unfit_words(j, worker)))
             .collect();
+        if self.is_held_up(worker, &live) {
+            let text = "it is new here, and its first answer is being checked, or wrong answers came from its network";
+            return vec![reason("newcomer", text, "")];
+        }
         if unfit.len() == live.len() {
             return vec![reason("fits_no_job", unfit.join("; "), "")];
         }

@@ -10,7 +10,7 @@ use protocol::job::{JobState, OnFailure};
 use protocol::wire::{Cause, Failure, JobHandle};
 
 /// How long a failed shard waits for a worker that has not tried it, in milliseconds.
-const OTHERS_FIRST_MS: u64 = 1_000;
+pub(crate) const OTHERS_FIRST_MS: u64 = 1_000;
 /// Workers that vanish over the same shard before it is taken for the reason. Tabs close all the time,
 /// so this is far above the attempts of a job.
 const LOSSES_MAX: u8 = 25;

@@ -3,10 +3,10 @@
 //! A shard is counted once because it is in exactly one place until it is settled: pending, or in the
 //! `left` of a first lease (and perhaps of a backup of that lease, which is emptied together with it).
 use crate::lease::{Lease, Twin};
-use crate::trust::Finished;
 use crate::output::{Effect, Output};
 use crate::runs::RunSet;
 use crate::scheduler::Scheduler;
+use crate::trust::Finished;
 use protocol::cut::ShardRun;
 use protocol::ids::{BlobHash, ClaimId, LeaseId, SessionId, WorkerId};
 use protocol::run::Outputs;

@@ -134,9 +134,11 @@ impl Job {
         }
     }
 
-    /// Shards whose output is held back until its worker was checked.
-    pub(crate) fn held(&self) -> u32 {
-        self.checks.as_ref().map_or(0, |checks| checks.held_shards)
+    /// Shards that somebody has answered, and whose verdict is still to come.
+    pub(crate) fn undecided(&self) -> u32 {
+        let Some(checks) = &self.checks else { return 0 };
+        let traps = checks.checks.values().filter(|check| check.batch.is_none());
+        checks.held_shards + u32::try_from(traps.count()).unwrap_or(u32::MAX)
     }
 
     /// Whether a shard waits here to be handed out now.

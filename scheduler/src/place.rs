@@ -158,7 +158,8 @@ impl Scheduler {
                 short.push(*handle);
             }
             let fresh = !job.pending.is_empty() || self.retry_for(job, worker).is_some();
-            let ready = (fresh && !is_crowded(job, worker)) || self.check_for(*handle, job, worker).is_some();
+            let fresh = fresh && !is_crowded(job, worker) && self.fresh_room(*handle, job, worker) > 0;
+            let ready = fresh || self.check_for(*handle, job, worker).is_some();
             let key = (job.seed.priority, -job.served);
             if ready && best.is_none_or(|(p, s, _)| key > (p, -s)) {
                 best = Some((job.seed.priority, job.served, *handle));
@@ -215,6 +216,10 @@ impl Scheduler {
     fn choose_shards(&mut self, session: SessionId, handle: JobHandle) -> Option<(Piece, ClaimId)> {
         let worker = self.workers.get(&session)?;
         let job = self.jobs.get(&handle).filter(|job| !is_crowded(job, worker))?;
+        let fresh_room = self.fresh_room(handle, job, worker);
+        if fresh_room == 0 {
+            return None;
+        }
         let retry = self.retry_for(job, worker);
         let first = retry.or_else(|| job.pending.first().map(|r| r.first))?;
         let (claim, claim_end) = job.claims.over(first)?;
@@ -232,7 +237,7 @@ impl Scheduler {
         let room = self.lease_shards(job, worker, piece.grain)?;
         let piece = job.cut.piece(ShardRun {
             first,
-            count: piece.run.count.min(room),
+            count: piece.run.count.min(room).min(fresh_room),
         })?;
         self.take_waiting(handle, piece.run);
         Some((piece, claim))
@@ -293,6 +298,10 @@ impl Scheduler {
         worker.leases.insert(id);
         let length_ms = lease_ms(worker);
         job.attempts += u64::from(piece.run.count);
+        if let Some(checks) = job.checks.as_deref_mut().filter(|_| !worker.seed.trusted) {
+            let is_new = self.standings.get(worker.seed.account, job.seed.program).batches == 0;
+            checks.shares.add(worker.seed.network, is_new, piece.run.count);
+        }
         job.leases.insert(id);
         if twin == Twin::First(Vec::new()) {
             job.leased += piece.run.count;

@@ -5,11 +5,12 @@ use crate::job::{ClaimState, Job};
 use crate::lease::Lease;
 use crate::output::{Effect, Output};
 use crate::timer::{Timer, TimerTable};
-use crate::trust::Standings;
+use crate::trust::{Standings, Suspects};
 use protocol::cut::{Cut, ShardRun};
 use protocol::ids::{ClaimId, JobId, LeaseId, ProgramHash, SessionId, WorkerId};
 use protocol::job::JobState;
 use protocol::totals::Totals;
+use protocol::trust::NetworkPrefix;
 use protocol::wire::{FromWorker, JobHandle, RefusalCode};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -48,6 +49,9 @@ pub struct Scheduler {
     /// Sessions of trusted workers.
     pub(crate) trusted: BTreeSet<SessionId>,
     pub(crate) standings: Standings,
+    pub(crate) suspects: Suspects,
+    /// Sessions on each network.
+    pub(crate) networks: BTreeMap<NetworkPrefix, u32>,
     pub(crate) records: BTreeMap<WorkerId, Record>,
     record_order: VecDeque<WorkerId>,
     pub(crate) leases: BTreeMap<LeaseId, Lease>,
@@ -78,6 +82,8 @@ impl Scheduler {
             sessions: BTreeMap::new(),
             trusted: BTreeSet::new(),
             standings: Standings::default(),
+            suspects: Suspects::default(),
+            networks: BTreeMap::new(),
             records: BTreeMap::new(),
             record_order: VecDeque::new(),
             leases: BTreeMap::new(),
@@ -436,11 +442,14 @@ impl Scheduler {
         if seed.trusted {
             self.trusted.insert(session);
         }
+        *self.networks.entry(seed.network).or_default() += 1;
         let caught = seed.caught || self.standings.is_caught(seed.account);
         let record = self.take_record(id);
         self.sessions.insert(id, session);
-        self.workers
-            .insert(session, Executor::new(self.now_ms, WorkerSeed { caught, ..seed }, record));
+        self.workers.insert(
+            session,
+            Executor::new(self.now_ms, WorkerSeed { caught, ..seed }, record),
+        );
         self.timers.set(self.now_ms + SWEEP_MS, Timer::Sweep);
         self.emit(Output::WorkerChanged(id));
         self.feed(session);
@@ -549,6 +558,7 @@ impl Scheduler {
         self.hungry.remove(&session);
         self.trusted.remove(&session);
         let account = worker.seed.account;
+        self.leave_network(worker.seed.network);
         for job in self.jobs.values_mut() {
             job.opened.remove(&session);
         }
@@ -569,6 +579,15 @@ impl Scheduler {
         }
         self.emit(Output::WorkerChanged(id));
         self.feed_hungry();
+    }
+
+    fn leave_network(&mut self, network: NetworkPrefix) {
+        if let Some(sessions) = self.networks.get_mut(&network) {
+            *sessions -= 1;
+            if *sessions == 0 {
+                self.networks.remove(&network);
+            }
+        }
     }
 
     fn on_timer(&mut self) {

@@ -179,7 +179,7 @@ fn waiting(job: &Job) -> u64 {
 fn counts(job: &Job) -> JobCounts {
     let totals = &job.totals;
     let settled = u64::from(totals.shards_accepted + totals.shards_failed + totals.shards_skipped);
-    let verifying = u64::from(job.storing) + u64::from(job.held());
+    let verifying = u64::from(job.storing) + u64::from(job.undecided());
     let held = waiting(job) + u64::from(job.leased) + verifying;
     let cut = u64::from(totals.shards_cut);
     JobCounts {

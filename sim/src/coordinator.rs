@@ -397,7 +397,11 @@ impl World {
             window_max: hello.window_max,
             memory_mib: hello.memory_mib,
             simd: hello.simd,
-            trusted: self.plan.workers.get(hello.worker.0 as usize).is_some_and(|w| w.trusted),
+            trusted: self
+                .plan
+                .workers
+                .get(hello.worker.0 as usize)
+                .is_some_and(|w| w.trusted),
             account: AccountId(hello.worker.0),
             network: NetworkPrefix(hello.worker.0),
             caught: false,

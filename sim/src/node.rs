@@ -368,7 +368,10 @@ impl World {
     ) -> Input {
         let flaky = !self.faults_over && self.chance.percent(self.plan.workers[node].flaky_percent);
         let result = match flaky {
-            true => Err((Cause::OutOfMemory, String::from("something is wrong with this machine"))),
+            true => Err((
+                Cause::OutOfMemory,
+                String::from("something is wrong with this machine"),
+            )),
             false => task::execute(&self.plan.jobs[job], &shard.input).map_err(|d| (Cause::Trapped, d)),
         };
         let shard = shard.shard;

@@ -47,13 +47,7 @@ impl Batch {
     }
 
     /// Holds outputs back; returns the shards that are to be checked at once.
-    pub(crate) fn add(
-        &mut self,
-        part: ShardRun,
-        held: Held,
-        level: &Level,
-        chance: &mut Chance,
-    ) -> Vec<u32> {
+    pub(crate) fn add(&mut self, part: ShardRun, held: Held, level: &Level, chance: &mut Chance) -> Vec<u32> {
         self.bytes += held.bytes();
         self.held.insert(part.first, held);
         self.shards.insert(part);
@@ -138,7 +132,7 @@ mod tests {
     use super::super::answer::{Finished, Voter};
     use super::*;
     use bytes::Bytes;
-    use protocol::ids::{ ClaimId, WorkerId};
+    use protocol::ids::{ClaimId, WorkerId};
     use protocol::run::{Lengths, Outputs};
     use protocol::trust::{NetworkPrefix, Trust};
 

@@ -3,6 +3,7 @@ use super::answer::{Answer, Held, Voter, one};
 use super::batch::Batch;
 use super::chance::Chance;
 use super::level::{Level, STRANGERS_CHECK_WEIGHT};
+use super::share::Shares;
 use super::vote::Vote;
 use crate::executor::Executor;
 use crate::runs::RunSet;
@@ -33,6 +34,8 @@ pub(crate) struct Check {
     /// Attempts that came to no answer, and whose.
     pub(crate) failed: u8,
     pub(crate) tried: Vec<WorkerId>,
+    /// From then on a worker that tried it may try again.
+    pub(crate) anyone_ms: u64,
     /// What the first said, where it was a trap.
     pub(crate) failure: Option<Failure>,
     /// Whether two said different things.
@@ -44,13 +47,13 @@ pub(crate) struct Check {
 impl Check {
     /// Whether a worker may compute it: a trusted one always, others when they are strangers to
     /// everyone who has answered.
-    fn may(&self, worker: &Executor, same_network: bool) -> bool {
+    fn may(&self, now_ms: u64, worker: &Executor, same_network: bool) -> bool {
         let seed = &worker.seed;
-        let strange = |v: &Vote| {
-            v.voter.account != seed.account && (same_network || v.voter.network != seed.network)
-        };
+        let strange =
+            |v: &Vote| v.voter.account != seed.account && (same_network || v.voter.network != seed.network);
         let room = self.votes.len() < VOTES_MAX && self.votes.iter().all(strange);
-        !self.tried.contains(&seed.id) && (seed.trusted || room)
+        let fresh = !self.tried.contains(&seed.id) || self.anyone_ms <= now_ms;
+        fresh && (seed.trusted || room)
     }
 }
 
@@ -67,6 +70,9 @@ pub(crate) struct Checks {
     pub(crate) held_shards: u32,
     pub(crate) held_bytes: usize,
     pub(crate) chance: Chance,
+    /// Those of `waiting` for which a newcomer waits.
+    pilots: BTreeSet<u32>,
+    pub(crate) shares: Shares,
     /// Accounts that get no more of this job.
     pub(crate) shut_out: BTreeSet<AccountId>,
     pub(crate) report: TrustReport,
@@ -84,6 +90,8 @@ impl Checks {
             open: BTreeMap::new(),
             checks: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            pilots: BTreeSet::new(),
+            shares: Shares::default(),
             held_shards: 0,
             held_bytes: 0,
             chance: Chance::new(seed),
@@ -123,9 +131,13 @@ impl Checks {
 
     /// Shards of a batch are to be computed once more.
     fn ask(&mut self, id: BatchId, shards: &[u32], pilot: bool) {
-        let Some(batch) = self.batches.get(&id) else { return };
+        let Some(batch) = self.batches.get(&id) else {
+            return;
+        };
         for &shard in shards {
-            let Some(held) = batch.holding(shard) else { continue };
+            let Some(held) = batch.holding(shard) else {
+                continue;
+            };
             let first = Vote {
                 voter: held.voter,
                 answer: held.finished.answer(shard),
@@ -134,6 +146,9 @@ impl Checks {
             self.checks.insert(shard, check);
             self.waiting.insert(shard);
             self.report.spot_checks += 1;
+            if pilot {
+                self.pilots.insert(shard);
+            }
         }
     }
 
@@ -178,8 +193,7 @@ impl Checks {
         self.held_shards -= batch.shards.count();
         for run in batch.owed.iter() {
             for shard in run.first..run.end() {
-                self.checks.remove(&shard);
-                self.waiting.remove(&shard);
+                self.settle(shard);
             }
         }
         Some(batch)
@@ -197,8 +211,11 @@ impl Checks {
         for batch in self.batches.values_mut() {
             self.held_shards -= batch.forget(run);
         }
-        self.checks.retain(|shard, _| !(run.first..run.end()).contains(shard));
-        self.waiting.retain(|shard| !(run.first..run.end()).contains(shard));
+        self.checks
+            .retain(|shard, _| !(run.first..run.end()).contains(shard));
+        self.waiting
+            .retain(|shard| !(run.first..run.end()).contains(shard));
+        self.pilots.retain(|shard| self.waiting.contains(shard));
     }
 
     /// Nothing more is wanted.
@@ -207,7 +224,15 @@ impl Checks {
         self.open.clear();
         self.checks.clear();
         self.waiting.clear();
+        self.pilots.clear();
         (self.held_shards, self.held_bytes) = (0, 0);
+    }
+
+    /// A shard is no longer under check.
+    pub(crate) fn settle(&mut self, shard: u32) -> Option<Check> {
+        self.waiting.remove(&shard);
+        self.pilots.remove(&shard);
+        self.checks.remove(&shard)
     }
 
     /// A lease of checks ended without these.
@@ -223,13 +248,15 @@ impl Checks {
     }
 
     /// The first shard under check that a worker may compute.
-    pub(crate) fn waiting_for(&self, worker: &Executor, same_network: bool) -> Option<u32> {
+    pub(crate) fn waiting_for(&self, now_ms: u64, worker: &Executor, same_network: bool) -> Option<u32> {
         let may = |shard: &&u32| {
             self.checks
                 .get(shard)
-                .is_some_and(|check| check.may(worker, same_network))
+                .is_some_and(|check| check.may(now_ms, worker, same_network))
         };
-        self.waiting.iter().take(WAITING_LOOKED_AT_MAX).find(may).copied()
+        let pilots = self.pilots.iter().filter(|shard| self.waiting.contains(shard));
+        let all = pilots.chain(&self.waiting);
+        all.take(WAITING_LOOKED_AT_MAX).find(may).copied()
     }
 
     /// Notes a trap that others did not find; says whether the account is to be shut out.
@@ -257,6 +284,7 @@ impl Check {
             lease: None,
             failed: 0,
             tried: Vec::new(),
+            anyone_ms: 0,
             failure,
             disputed: false,
             pilot,

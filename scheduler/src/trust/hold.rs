@@ -26,7 +26,9 @@ impl Scheduler {
         busy_us: u64,
     ) {
         let part = finished.run();
-        let Some(worker) = self.workers.get(&session) else { return };
+        let Some(worker) = self.workers.get(&session) else {
+            return;
+        };
         let (voter, caught) = (worker.voter(), worker.caught);
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
             return;
@@ -69,7 +71,9 @@ impl Scheduler {
     }
 
     fn close_batches(&mut self, handle: JobHandle, which: impl Fn(AccountId) -> bool) {
-        let Some(checks) = self.checks_mut(handle) else { return };
+        let Some(checks) = self.checks_mut(handle) else {
+            return;
+        };
         let open: Vec<BatchId> = checks
             .open
             .iter()
@@ -95,7 +99,9 @@ impl Scheduler {
         let Some(job) = self.jobs.get(&handle).filter(|j| is_at_tail(j)) else {
             return;
         };
-        let Some(worker) = self.workers.get(&session) else { return };
+        let Some(worker) = self.workers.get(&session) else {
+            return;
+        };
         let busy = worker.leases.iter().any(|id| job.leases.contains(id));
         let account = worker.seed.account;
         if !busy {
@@ -121,7 +127,9 @@ impl Scheduler {
         let Some(job) = self.jobs.get(&handle) else {
             return Vec::new();
         };
-        let Some(checks) = &job.checks else { return Vec::new() };
+        let Some(checks) = &job.checks else {
+            return Vec::new();
+        };
         let account = |id: &LeaseId| {
             let lease = self.leases.get(id).filter(|l| !l.is_check())?;
             Some(self.workers.get(&lease.session)?.seed.account)
@@ -144,7 +152,9 @@ impl Scheduler {
     /// A closing batch moved on: it is let go, or lacks something still.
     pub(crate) fn advance(&mut self, handle: JobHandle, id: BatchId) {
         let by_trusted = self.has_trusted(handle);
-        let Some(checks) = self.checks_mut(handle) else { return };
+        let Some(checks) = self.checks_mut(handle) else {
+            return;
+        };
         if checks.advance(id, by_trusted) {
             self.let_go(handle, id);
         } else {
@@ -154,7 +164,9 @@ impl Scheduler {
 
     /// A batch is good: everything in it counts from now on.
     fn let_go(&mut self, handle: JobHandle, id: BatchId) {
-        let Some(checks) = self.checks_mut(handle) else { return };
+        let Some(checks) = self.checks_mut(handle) else {
+            return;
+        };
         let Some(mut batch) = checks.take(id) else { return };
         if let Some(program) = self.jobs.get(&handle).map(|j| j.seed.program) {
             self.standings.let_go(batch.owner, program);
@@ -191,15 +203,17 @@ impl Scheduler {
         });
     }
 
-    /// A batch is thrown away; only what was checked one by one stands.
+    /// A batch is thrown away; only what was checked one by one stands, and nobody is credited with it.
     pub(crate) fn withdraw(&mut self, handle: JobHandle, id: BatchId) {
-        let Some(checks) = self.checks_mut(handle) else { return };
+        let Some(checks) = self.checks_mut(handle) else {
+            return;
+        };
         let Some(mut batch) = checks.take(id) else { return };
         checks.report.shards_withdrawn += u64::from(batch.shards.count() - batch.passed.count());
         for held in batch.held.values() {
             for part in batch.passed.remove(held.finished.run()) {
                 batch.shards.remove(part);
-                self.accept_held(handle, held, part);
+                self.accept(handle, held.claim, &held.finished, part, 0);
             }
         }
         for run in batch.shards.iter() {

@@ -4,10 +4,12 @@ use super::book::{BatchId, Check, Checks};
 use super::level::STRANGERS_CHECK_WEIGHT;
 use super::vote::{Vote, leading};
 use crate::executor::Executor;
+use crate::fail::OTHERS_FIRST_MS;
 use crate::job::Job;
 use crate::output::Output;
 use crate::place::fits;
 use crate::scheduler::Scheduler;
+use crate::timer::Timer;
 use protocol::cut::{Piece, ShardRun};
 use protocol::ids::{AccountId, ClaimId, LeaseId, SessionId};
 use protocol::wire::{Cause, Failure, JobHandle};
@@ -27,7 +29,9 @@ impl Scheduler {
 
     /// Whether a trusted worker is there that can compute a job's shards.
     pub(crate) fn has_trusted(&self, handle: JobHandle) -> bool {
-        let Some(job) = self.jobs.get(&handle) else { return false };
+        let Some(job) = self.jobs.get(&handle) else {
+            return false;
+        };
         let able = |session: &SessionId| {
             self.workers
                 .get(session)
@@ -42,7 +46,11 @@ impl Scheduler {
         if job.checks.as_ref().is_none_or(|c| c.waiting.is_empty()) {
             return;
         }
-        let all = if self.has_trusted(handle) { &self.trusted } else { &self.hungry };
+        let all = if self.has_trusted(handle) {
+            &self.trusted
+        } else {
+            &self.hungry
+        };
         let idle = all.iter().filter(|s| self.hungry.contains(s));
         let idle: Vec<SessionId> = idle.take(CHECKERS_WOKEN_MAX).copied().collect();
         for session in idle {
@@ -60,14 +68,14 @@ impl Scheduler {
         if !trusted && (checks.level.is_verified() || self.has_trusted(handle)) {
             return None;
         }
-        checks.waiting_for(worker, self.config.same_network)
+        checks.waiting_for(self.now_ms, worker, self.config.same_network)
     }
 
     /// Whether a worker may compute any shard under check.
     pub(crate) fn check_for_anyone(&self, job: &Job, worker: &Executor) -> bool {
         let checks = job.checks.as_deref();
         let verified = checks.is_some_and(|c| c.level.is_verified());
-        let may = checks.and_then(|c| c.waiting_for(worker, self.config.same_network));
+        let may = checks.and_then(|c| c.waiting_for(u64::MAX, worker, self.config.same_network));
         may.is_some() && (worker.seed.trusted || !verified)
     }
 
@@ -94,7 +102,9 @@ impl Scheduler {
         let room = if worker.seed.trusted { room } else { 1 };
         let checks = job.checks.as_deref()?;
         let end = first.saturating_add(room).min(claim_end);
-        let together = (first..end).take_while(|shard| checks.waiting.contains(shard)).count();
+        let together = (first..end)
+            .take_while(|shard| checks.waiting.contains(shard))
+            .count();
         let count = u32::try_from(together).unwrap_or(1).max(1);
         let piece = job.cut.piece(ShardRun { first, count })?;
         let lease = self.next_lease_id();
@@ -117,7 +127,9 @@ impl Scheduler {
         shard: u32,
         answer: Answer,
     ) {
-        let Some(worker) = self.workers.get(&session) else { return };
+        let Some(worker) = self.workers.get(&session) else {
+            return;
+        };
         let (trusted, voter) = (worker.seed.trusted, worker.voter());
         let job = self.jobs.get_mut(&handle).filter(|j| !j.ending);
         let Some(checks) = job.and_then(|j| j.checks.as_deref_mut()) else {
@@ -143,8 +155,12 @@ impl Scheduler {
         let (Some(finished), true) = (answer.finished(shard), trusted) else {
             return;
         };
-        let Some(job) = self.jobs.get_mut(&handle) else { return };
-        let Some((claim, _)) = job.claims.over(shard) else { return };
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
+        let Some((claim, _)) = job.claims.over(shard) else {
+            return;
+        };
         if !job.pending.remove(one(shard)).is_empty() {
             self.accept(handle, claim, &finished, one(shard), 0);
         }
@@ -153,11 +169,15 @@ impl Scheduler {
     /// Strangers have answered: agreed, or one answer is credible enough, or somebody more is asked.
     fn count_votes(&mut self, handle: JobHandle, shard: u32) {
         let trusted_there = self.has_trusted(handle);
-        let Some(job) = self.jobs.get_mut(&handle) else { return };
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
         let (program, Some(checks)) = (job.seed.program, job.checks.as_deref_mut()) else {
             return;
         };
-        let Some(check) = checks.checks.get_mut(&shard) else { return };
+        let Some(check) = checks.checks.get_mut(&shard) else {
+            return;
+        };
         let first = &check.votes[0].answer;
         let agreed = check.votes.iter().all(|v| v.answer.says(first));
         if !agreed && !check.disputed {
@@ -167,7 +187,11 @@ impl Scheduler {
         let (standings, needed) = (&self.standings, 1.0 - checks.level.wrong_share_max);
         let best = leading(&check.votes, |v| standings.get(v.account, program).passed);
         let sure = best.filter(|(_, credible)| *credible >= needed && !trusted_there);
-        let settled = if agreed && check.batch.is_some() { Some(0) } else { sure.map(|(k, _)| k) };
+        let settled = if agreed && check.batch.is_some() {
+            Some(0)
+        } else {
+            sure.map(|(k, _)| k)
+        };
         match settled.map(|k| check.votes[k].answer.clone()) {
             Some(answer) => self.decide(handle, shard, &answer, false),
             None => {
@@ -179,19 +203,22 @@ impl Scheduler {
 
     /// What is right is known: those who said so have passed, the others have not.
     fn decide(&mut self, handle: JobHandle, shard: u32, truth: &Answer, by_trusted: bool) {
-        let Some(job) = self.jobs.get_mut(&handle) else { return };
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
         let (program, Some(checks)) = (job.seed.program, job.checks.as_deref_mut()) else {
             return;
         };
-        let Some(check) = checks.checks.remove(&shard) else { return };
-        checks.waiting.remove(&shard);
+        let Some(check) = checks.settle(shard) else { return };
         let (right, wrong): (Vec<&Vote>, Vec<&Vote>) = check.votes.iter().partition(|v| v.answer.says(truth));
         if !wrong.is_empty() && !check.disputed {
             checks.report.conflicts += 1;
         }
-        for vote in right {
-            self.standings.passed(vote.voter.account, program);
-        }
+        let newcomers: Vec<Voter> = right
+            .iter()
+            .map(|vote| vote.voter)
+            .filter(|voter| self.standings.passed(voter.account, program) == 1)
+            .collect();
         let weight = if by_trusted { 1.0 } else { STRANGERS_CHECK_WEIGHT };
         let weight = if check.pilot { 0.0 } else { weight };
         match check.batch.filter(|_| check.votes[0].answer.says(truth)) {
@@ -201,11 +228,23 @@ impl Scheduler {
         for vote in wrong {
             self.refute(handle, shard, vote, by_trusted);
         }
+        // They waited for this one.
+        for session in newcomers
+            .iter()
+            .filter_map(|v| self.sessions.get(&v.worker).copied())
+            .collect::<Vec<_>>()
+        {
+            self.feed(session);
+        }
     }
 
     fn pass(&mut self, handle: JobHandle, id: BatchId, shard: u32, weight: f64) {
-        let Some(checks) = self.checks_mut(handle) else { return };
-        let Some(batch) = checks.batches.get_mut(&id) else { return };
+        let Some(checks) = self.checks_mut(handle) else {
+            return;
+        };
+        let Some(batch) = checks.batches.get_mut(&id) else {
+            return;
+        };
         batch.pass(shard, weight);
         if batch.closing && batch.owed.is_empty() {
             self.advance(handle, id);
@@ -214,11 +253,15 @@ impl Scheduler {
 
     /// The shard's own worker was wrong (or told of a trap): what was found instead counts.
     fn settle(&mut self, handle: JobHandle, shard: u32, check: &Check, truth: &Answer) {
-        let Some(job) = self.jobs.get_mut(&handle) else { return };
+        let Some(job) = self.jobs.get_mut(&handle) else {
+            return;
+        };
         if let (Some(id), Some(checks)) = (check.batch, job.checks.as_deref_mut()) {
             checks.forget(id, shard);
         }
-        let Some((claim, _)) = job.claims.over(shard) else { return };
+        let Some((claim, _)) = job.claims.over(shard) else {
+            return;
+        };
         match truth.finished(shard) {
             Some(finished) => self.accept(handle, claim, &finished, one(shard), 0),
             None => {
@@ -244,6 +287,7 @@ impl Scheduler {
             return self.shut_out(handle, account);
         }
         if self.standings.catch(account) {
+            self.suspects.add(self.now_ms, vote.voter.network);
             for worker in self.workers.values_mut().filter(|w| w.seed.account == account) {
                 worker.caught = true;
             }
@@ -260,7 +304,9 @@ impl Scheduler {
 
     /// An account gets nothing more of a job, and what it returned and nobody has seen is thrown away.
     fn shut_out(&mut self, handle: JobHandle, account: AccountId) {
-        let Some(checks) = self.checks_mut(handle) else { return };
+        let Some(checks) = self.checks_mut(handle) else {
+            return;
+        };
         if !checks.shut_out.insert(account) {
             return;
         }
@@ -292,7 +338,11 @@ impl Scheduler {
                 continue;
             };
             let shards = Vec::new();
-            self.emit(Output::Cancel { session, lease, shards });
+            self.emit(Output::Cancel {
+                session,
+                lease,
+                shards,
+            });
             self.release_lease(lease);
         }
     }
@@ -309,6 +359,7 @@ impl Scheduler {
         let Some(worker) = self.workers.get(&session).map(|w| w.seed.id) else {
             return;
         };
+        let anyone_ms = self.now_ms + OTHERS_FIRST_MS;
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
             return;
         };
@@ -324,12 +375,14 @@ impl Scheduler {
         if !check.tried.contains(&worker) {
             check.tried.push(worker);
         }
+        check.anyone_ms = anyone_ms;
         if check.failed < attempts_max {
             checks.waiting.insert(shard);
+            self.timers.set(anyone_ms, Timer::Retry(handle));
             return self.wake_checkers(handle);
         }
         let batch = check.batch;
-        checks.checks.remove(&shard);
+        checks.settle(shard);
         if let Some(id) = batch {
             checks.forget(id, shard);
         }

@@ -72,7 +72,10 @@ mod tests {
                 .map(|x| wrong_share(LIARS_SHARE_MAX, x, k))
                 .fold(0.0, f64::max);
             assert!(worst <= level.wrong_share_max, "{trust}: {worst:e} of {k} checks");
-            assert!(worst >= 0.85 * level.wrong_share_max, "{trust}: {k} checks are too many");
+            assert!(
+                worst >= 0.85 * level.wrong_share_max,
+                "{trust}: {k} checks are too many"
+            );
         }
     }
 

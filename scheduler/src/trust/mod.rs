@@ -28,9 +28,11 @@
 //! # The price
 //! `k` checks for each batch are dear where visits are short, and nothing where they are long: a visitor
 //! of 7 minutes computes about 1,700 shards of a quarter of a second, so `standard` costs a tenth. The
-//! first output of an account that was never checked is looked at once more besides, and a share of the
-//! batch while it grows, so that plain liars waste little of the time of others: what they computed is
-//! computed again.
+//! first output of an account that was never checked is looked at before it gets a second shard, and a
+//! share of the batch while it grows, so that plain liars waste little: what they computed is computed
+//! again. Who comes back under a new name from a network where liars were caught waits ever longer (`share`).
+//! What remains is the liar who lies just seldom enough to be found late: all his work is done
+//! again, and no scheme with this bound can spare that.
 //!
 //! # Where no trusted worker is connected
 //! Another stranger computes the second copy: another account on another network. It counts for
@@ -55,10 +57,12 @@ mod chance;
 mod hold;
 mod judge;
 mod level;
+mod share;
 mod standing;
 mod vote;
 
 pub(crate) use answer::{Answer, Finished, Voter, one};
 pub(crate) use book::Checks;
 pub(crate) use judge::is_answer;
+pub(crate) use share::Suspects;
 pub(crate) use standing::Standings;

@@ -26,9 +26,11 @@ impl Standings {
         self.known.get(&(account, program)).copied().unwrap_or_default()
     }
 
-    pub(crate) fn passed(&mut self, account: AccountId, program: ProgramHash) {
+    /// Counts a passed check; returns how many there are.
+    pub(crate) fn passed(&mut self, account: AccountId, program: ProgramHash) -> u32 {
         let standing = self.of(account, program);
         standing.passed = standing.passed.saturating_add(1);
+        standing.passed
     }
 
     pub(crate) fn let_go(&mut self, account: AccountId, program: ProgramHash) {

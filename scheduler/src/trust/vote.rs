@@ -24,11 +24,17 @@ pub(crate) fn credibility(passed: u32) -> f64 {
 /// is right and every other is wrong, over all cases there are.
 pub(crate) fn leading(votes: &[Vote], passed: impl Fn(&Voter) -> u32) -> Option<(usize, f64)> {
     let credible: Vec<f64> = votes.iter().map(|v| credibility(passed(&v.voter))).collect();
-    let first_of = |k: usize| votes.iter().position(|v| v.answer.says(&votes[k].answer)).unwrap_or(k);
+    let first_of = |k: usize| {
+        votes
+            .iter()
+            .position(|v| v.answer.says(&votes[k].answer))
+            .unwrap_or(k)
+    };
     let groups: Vec<usize> = (0..votes.len()).map(first_of).collect();
     let right = |group: usize| {
         let each = credible.iter().zip(&groups);
-        each.map(|(c, g)| if *g == group { *c } else { 1.0 - c }).product::<f64>()
+        each.map(|(c, g)| if *g == group { *c } else { 1.0 - c })
+            .product::<f64>()
     };
     let heads = || (0..votes.len()).filter(|k| groups[*k] == *k);
     let all_wrong: f64 = credible.iter().map(|c| 1.0 - c).product();
