@@ -266,7 +266,12 @@ impl Scheduler {
             Some(finished) => self.accept(handle, claim, &finished, one(shard), 0),
             None => {
                 let failure = check.failure.clone().unwrap_or_else(|| trap(truth));
-                self.give_up(handle, shard, failure, "failed, as two found that are no friends:");
+                self.give_up(
+                    handle,
+                    shard,
+                    failure,
+                    "failed, as two found that are no friends:",
+                );
             }
         }
     }
