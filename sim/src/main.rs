@@ -31,9 +31,9 @@ enum Command {
         /// Only this level
         #[arg(long)]
         level: Option<String>,
-        /// Trusted workers, with four slots each
-        #[arg(long, default_value_t = 12)]
-        trusted: u32,
+        /// Trusted workers, with four slots each; as many as the level needs, where it is not said
+        #[arg(long)]
+        trusted: Option<u32>,
         /// From where chance comes
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn trust(shards: u32, level: Option<&str>, trusted: u32, seed: u64) -> bool {
+fn trust(shards: u32, level: Option<&str>, trusted: Option<u32>, seed: u64) -> bool {
     let wanted = |trust: &Trust| *trust != Trust::Private && level.is_none_or(|word| word == trust.word());
     let levels: Vec<Trust> = Trust::ALL.into_iter().filter(wanted).collect();
     sim::sabotage::table(&levels, shards, trusted, seed)

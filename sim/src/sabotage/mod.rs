@@ -45,7 +45,8 @@ pub struct Case {
 }
 
 impl Case {
-    /// Two hundred visitors of seven minutes and twelve trusted workers; shards of a quarter of a second.
+    /// Two hundred visitors of seven minutes, and as many trusted workers as the level needs; shards of a
+    /// quarter of a second.
     pub fn new(level: Trust, adversary: Adversary, shards: u32) -> Self {
         Self {
             level,
@@ -53,7 +54,11 @@ impl Case {
             shards,
             visitors: 200,
             stay_ms: 7 * 60_000,
-            trusted: 12,
+            trusted: match level {
+                Trust::Strict => 36,
+                Trust::Verified => 50,
+                _ => 12,
+            },
             slow_percent: 0,
             failing_permille: 0,
             poison_every: 0,
@@ -79,7 +84,7 @@ impl Case {
     pub fn short(level: Trust, adversary: Adversary) -> Self {
         Self {
             visitors: 10,
-            trusted: 2,
+            trusted: if level >= Trust::Strict { 4 } else { 2 },
             ..Self::new(level, adversary, 12_000)
         }
     }
@@ -147,24 +152,26 @@ impl Figures {
     }
 }
 
-/// Prints a table: every level against every adversary.
-pub fn table(levels: &[Trust], shards: u32, trusted: u32, seed: u64) -> bool {
+/// Prints a table: every level against every adversary. Without a number of trusted workers, there are as
+/// many as the level needs.
+pub fn table(levels: &[Trust], shards: u32, trusted: Option<u32>, seed: u64) -> bool {
     println!(
-        "{shards} shards of 250 ms, 200 visitors of 7 minutes with one slot, {trusted} trusted workers with \
-         four\n\
-         | level | adversary | executions/shard | wrong share | bound | verdict p50, p99 (s) | conflicts | \
-         liars caught | honest caught | by trusted | job (s) |\n|---|---|---|---|---|---|---|---|---|---|---|"
+        "{shards} shards of 250 ms, 200 visitors of 7 minutes with one slot, trusted workers with four\n\
+         | level | trusted slots | adversary | executions/shard | wrong share | verdict p50, p99 (s) | \
+         conflicts | liars caught | honest caught | by trusted | job (s) |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|"
     );
     let mut good = true;
     for &level in levels {
         for adversary in Adversary::ALL {
+            let case = Case::new(level, adversary, shards);
+            let trusted = trusted.unwrap_or(case.trusted);
             let case = Case {
                 seed,
                 trusted,
-                ..Case::new(level, adversary, shards)
+                ..case
             };
-            let figures = case.run();
-            good &= row(&case, &figures);
+            good &= row(&case, &case.run());
         }
     }
     good
@@ -175,8 +182,9 @@ fn row(case: &Case, figures: &Figures) -> bool {
     let report = figures.report.unwrap_or_default();
     let kept = figures.wrong_share() <= bound && figures.stuck.is_none() && figures.honest_caught == 0;
     println!(
-        "| {} | {} | {:.3} | {:.1e} | {bound:.0e}{} | {:.0}, {:.0} | {} | {} of {} | {} | {:.1} % | {:.0} |{}",
+        "| {} | {} | {} | {:.3} | {:.1e}{} | {:.0}, {:.0} | {} | {} of {} | {} | {:.1} % | {:.0} |{}",
         case.level,
+        case.trusted * 4,
         case.adversary.name(),
         figures.price(),
         figures.wrong_share(),
