@@ -44,6 +44,15 @@ impl Ended {
     }
 }
 
+/// Shards that were executed.
+#[derive(Clone, Copy)]
+struct Measured {
+    part: ShardRun,
+    items: u64,
+    /// Whether the output counts as it is.
+    stands: bool,
+}
+
 impl Scheduler {
     pub(crate) fn on_finished(&mut self, session: SessionId, lease: LeaseId, outputs: Outputs, busy_us: u64) {
         self.on_output(session, lease, &Finished::Inline(outputs), busy_us);
@@ -79,23 +88,25 @@ impl Scheduler {
             job.leased -= if first { count } else { 0 };
             job.charge((busy_us as f64 / 1_000.0 / f64::from(run.count) - charged_ms) * f64::from(count));
         }
+        let mut is_checked = false;
         for part in fresh {
             self.take_from_twins(&twin, part);
             let busy_us = busy_us * u64::from(part.count) / u64::from(run.count);
-            self.measure(session, job, part, busy_us);
+            let measured = self.measure(session, job, part, busy_us);
             if twin == Twin::Check {
                 for shard in part.first..part.end() {
                     self.judge(session, job, id, shard, finished.answer(shard));
                 }
             } else {
-                self.take_output(session, job, claim, finished, part, busy_us);
+                self.take_output(session, job, claim, finished, measured, busy_us);
             }
+            is_checked |= !measured.stands;
         }
         if is_done {
             self.drop_lease(id);
-            if !self.stands(session, job) {
-                self.close_idle(session, job);
-            }
+        }
+        if is_done && is_checked {
+            self.close_idle(session, job);
         }
     }
 
@@ -106,22 +117,28 @@ impl Scheduler {
         handle: JobHandle,
         claim: ClaimId,
         finished: &Finished,
-        part: ShardRun,
+        measured: Measured,
         busy_us: u64,
     ) {
-        if !self.stands(session, handle) {
+        let Measured { part, items, stands } = measured;
+        if !stands {
             return self.hold(session, handle, claim, finished.part(part), busy_us);
         }
         if let Some(worker) = self.workers.get_mut(&session) {
             worker.record.accepted += u64::from(part.count);
         }
-        self.accept(handle, claim, finished, part, busy_us);
+        self.accept(handle, claim, finished, (part, items), busy_us);
     }
 
     /// Shards were executed: how long that took.
-    fn measure(&mut self, session: SessionId, handle: JobHandle, part: ShardRun, busy_us: u64) {
+    fn measure(&mut self, session: SessionId, handle: JobHandle, part: ShardRun, busy_us: u64) -> Measured {
+        let mut measured = Measured {
+            part,
+            items: 0,
+            stands: true,
+        };
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
-            return;
+            return measured;
         };
         if let Some(checks) = &mut job.checks {
             checks.report.executions += u64::from(part.count);
@@ -131,7 +148,10 @@ impl Scheduler {
             let item_ms = worker.measured(key, part.count, items, busy_us);
             job.item_ms.add(item_ms);
             self.typical.entry(key).or_default().add(item_ms);
+            measured.stands = job.checks.is_none() || worker.seed.trusted;
         }
+        measured.items = items;
+        measured
     }
 
     /// An output under a lease that is over: evidence, and of use where its shard still waits. It never
@@ -157,8 +177,8 @@ impl Scheduler {
                     count: end.min(rest.end()) - rest.first,
                 };
                 let busy_us = busy_us * u64::from(piece.count) / u64::from(run.count);
-                self.measure(session, handle, piece, busy_us);
-                self.take_output(session, handle, claim, finished, piece, busy_us);
+                let measured = self.measure(session, handle, piece, busy_us);
+                self.take_output(session, handle, claim, finished, measured, busy_us);
                 rest = ShardRun {
                     first: piece.end(),
                     count: rest.count - piece.count,
@@ -214,7 +234,7 @@ impl Scheduler {
         handle: JobHandle,
         claim: ClaimId,
         finished: &Finished,
-        part: ShardRun,
+        (part, items): (ShardRun, u64),
         busy_us: u64,
     ) {
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
@@ -223,7 +243,6 @@ impl Scheduler {
         job.claims.settle(part);
         job.leave_waiting(part);
         job.storing += part.count;
-        let items = job.items_in(part);
         let stage = job.seed.stage;
         let effect = match finished.part(part) {
             Finished::Inline(outputs) => Effect::Accept {

@@ -5,17 +5,11 @@ use crate::job::{ClaimState, Job};
 use crate::output::Output;
 use crate::scheduler::Scheduler;
 use protocol::cut::ShardRun;
-use protocol::ids::{AccountId, ClaimId, LeaseId, SessionId};
+use protocol::ids::{AccountId, ClaimId, JobId, LeaseId, SessionId};
 use protocol::limits::{HELD_BYTES_MAX, HELD_MS_MAX};
 use protocol::wire::JobHandle;
 
 impl Scheduler {
-    /// Whether an output of this worker counts as it is.
-    pub(crate) fn stands(&self, session: SessionId, handle: JobHandle) -> bool {
-        let checked = self.jobs.get(&handle).is_some_and(|job| job.checks.is_some());
-        !checked || self.workers.get(&session).is_some_and(|w| w.seed.trusted)
-    }
-
     /// Holds back what a worker computed that is not trusted.
     pub(crate) fn hold(
         &mut self,
@@ -181,20 +175,20 @@ impl Scheduler {
 
     fn accept_held(&mut self, handle: JobHandle, held: &Held, part: ShardRun) {
         let busy_us = held.busy_us * u64::from(part.count) / u64::from(held.finished.run().count.max(1));
-        self.credit(held.voter, handle, part);
-        self.accept(handle, held.claim, &held.finished, part, busy_us);
+        let Some(job) = self.jobs.get(&handle) else { return };
+        let (id, items) = (job.seed.id, job.items_in(part));
+        self.credit(held.voter, id, part, items);
+        self.accept(handle, held.claim, &held.finished, (part, items), busy_us);
     }
 
     /// Outputs of an account were verified.
-    fn credit(&mut self, voter: super::Voter, handle: JobHandle, part: ShardRun) {
+    fn credit(&mut self, voter: super::Voter, job: JobId, part: ShardRun, items: u64) {
         let session = self.sessions.get(&voter.worker).copied();
         if let Some(worker) = session.and_then(|s| self.workers.get_mut(&s)) {
             worker.record.accepted += u64::from(part.count);
         } else if let Some(record) = self.records.get_mut(&voter.worker) {
             record.accepted += u64::from(part.count);
         }
-        let Some(job) = self.jobs.get(&handle) else { return };
-        let (job, items) = (job.seed.id, job.items_in(part));
         self.emit(Output::Verified {
             account: voter.account,
             job,
@@ -213,7 +207,8 @@ impl Scheduler {
         for held in batch.held.values() {
             for part in batch.passed.remove(held.finished.run()) {
                 batch.shards.remove(part);
-                self.accept(handle, held.claim, &held.finished, part, 0);
+                let items = self.jobs.get(&handle).map_or(0, |job| job.items_in(part));
+                self.accept(handle, held.claim, &held.finished, (part, items), 0);
             }
         }
         for run in batch.shards.iter() {

@@ -162,7 +162,8 @@ impl Scheduler {
             return;
         };
         if !job.pending.remove(one(shard)).is_empty() {
-            self.accept(handle, claim, &finished, one(shard), 0);
+            let items = job.items_in(one(shard));
+            self.accept(handle, claim, &finished, (one(shard), items), 0);
         }
     }
 
@@ -263,7 +264,10 @@ impl Scheduler {
             return;
         };
         match truth.finished(shard) {
-            Some(finished) => self.accept(handle, claim, &finished, one(shard), 0),
+            Some(finished) => {
+                let items = job.items_in(one(shard));
+                self.accept(handle, claim, &finished, (one(shard), items), 0);
+            }
             None => {
                 let failure = check.failure.clone().unwrap_or_else(|| trap(truth));
                 self.give_up(
