@@ -31,6 +31,9 @@ enum Command {
         /// Only this level
         #[arg(long)]
         level: Option<String>,
+        /// Only adversaries whose description contains this, such as "hit and run"
+        #[arg(long, default_value = "")]
+        only: String,
         /// Trusted workers, with four slots each; as many as the level needs, where it is not said
         #[arg(long)]
         trusted: Option<u32>,
@@ -43,15 +46,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let good = match (arguments.command, arguments.seed) {
-        (
-            Some(Command::Trust {
-                shards,
-                level,
-                trusted,
-                seed,
-            }),
-            _,
-        ) => trust(shards, level.as_deref(), trusted, seed),
+        (Some(command), _) => trust(&command),
         (None, Some(seed)) => replay(seed),
         (None, None) => many(arguments.from, arguments.seeds.unwrap_or(200)),
     };
@@ -62,10 +57,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn trust(shards: u32, level: Option<&str>, trusted: Option<u32>, seed: u64) -> bool {
-    let wanted = |trust: &Trust| *trust != Trust::Private && level.is_none_or(|word| word == trust.word());
+fn trust(command: &Command) -> bool {
+    let Command::Trust {
+        shards,
+        level,
+        only,
+        trusted,
+        seed,
+    } = command;
+    let named = |trust: &Trust| level.as_ref().is_none_or(|word| word == trust.word());
+    let wanted = |trust: &Trust| *trust != Trust::Private && named(trust);
     let levels: Vec<Trust> = Trust::ALL.into_iter().filter(wanted).collect();
-    sim::sabotage::table(&levels, shards, trusted, seed)
+    sim::sabotage::table(&levels, only, *shards, *trusted, *seed)
 }
 
 fn replay(seed: u64) -> bool {

@@ -152,9 +152,9 @@ impl Figures {
     }
 }
 
-/// Prints a table: every level against every adversary. Without a number of trusted workers, there are as
+/// Prints a table: every level against every adversary whose name contains `only`. Without a number of trusted workers, there are as
 /// many as the level needs.
-pub fn table(levels: &[Trust], shards: u32, trusted: Option<u32>, seed: u64) -> bool {
+pub fn table(levels: &[Trust], only: &str, shards: u32, trusted: Option<u32>, seed: u64) -> bool {
     println!(
         "{shards} shards of 250 ms, 200 visitors of 7 minutes with one slot, trusted workers with four\n\
          | level | trusted slots | adversary | executions/shard | wrong share | verdict p50, p99 (s) | \
@@ -163,7 +163,8 @@ pub fn table(levels: &[Trust], shards: u32, trusted: Option<u32>, seed: u64) -> 
     );
     let mut good = true;
     for &level in levels {
-        for adversary in Adversary::ALL {
+        let wanted = |adversary: &Adversary| adversary.name().contains(only);
+        for adversary in Adversary::ALL.into_iter().filter(wanted) {
             let case = Case::new(level, adversary, shards);
             let trusted = trusted.unwrap_or(case.trusted);
             let case = Case {
