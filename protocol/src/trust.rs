@@ -51,9 +51,9 @@ impl Trust {
     pub fn executions_expected(self) -> f64 {
         match self {
             Self::Private => 1.0,
-            Self::Fast => 1.05,
+            Self::Fast => 1.07,
             Self::Standard => 1.15,
-            Self::Strict => 1.7,
+            Self::Strict => 1.75,
             Self::Verified => 2.0,
         }
     }

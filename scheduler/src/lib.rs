@@ -20,6 +20,7 @@
 //! | `job`, `claims` | a job's shards: claimed, pending, leased, being stored |
 //! | `grain` | how many items make a shard, from a pilot on |
 //! | `executor` | a worker's window, speed and reliability |
+//! | `roster` | who is connected and who is remembered |
 //! | `place` | who gets what: priority, fairness, capability, length of a lease |
 //! | `finish` | outputs, late ones too |
 //! | `fail` | failed and lost attempts, poison |
@@ -42,6 +43,7 @@ mod lease;
 pub mod output;
 mod place;
 mod rate;
+mod roster;
 pub mod runs;
 mod scheduler;
 mod tail;

@@ -1,5 +1,5 @@
 //! The struct that owns all state, and what each input does to it.
-use crate::executor::{Executor, Record, SpeedKey, WorkerSeed};
+use crate::executor::{Executor, Record, SpeedKey};
 use crate::input::{Input, JobSeed, Steer};
 use crate::job::{ClaimState, Job};
 use crate::lease::Lease;
@@ -20,8 +20,6 @@ pub(crate) const SWEEP_MS: u64 = 1_000;
 pub(crate) const TAIL_MS: u64 = 250;
 /// How soon the store is asked again when it had nothing left.
 const CLAIM_AGAIN_MS: u64 = 500;
-/// Workers that left and are remembered with their speed.
-const RECORDS_MAX: usize = 1_000;
 
 /// What the scheduler is told once.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +51,7 @@ pub struct Scheduler {
     /// Sessions on each network.
     pub(crate) networks: BTreeMap<NetworkPrefix, u32>,
     pub(crate) records: BTreeMap<WorkerId, Record>,
-    record_order: VecDeque<WorkerId>,
+    pub(crate) record_order: VecDeque<WorkerId>,
     pub(crate) leases: BTreeMap<LeaseId, Lease>,
     /// Workers with room in their window and nothing to fill it.
     pub(crate) hungry: BTreeSet<SessionId>,
@@ -433,46 +431,6 @@ impl Scheduler {
         }
     }
 
-    fn on_worker_joined(&mut self, seed: WorkerSeed) {
-        if let Some(&older) = self.sessions.get(&seed.id) {
-            let detail = "the same worker connected again; this older connection ends".into();
-            self.end_session(older, RefusalCode::Replaced, detail);
-        }
-        let (session, id) = (seed.session, seed.id);
-        if seed.trusted {
-            self.trusted.insert(session);
-        }
-        *self.networks.entry(seed.network).or_default() += 1;
-        let caught = seed.caught || self.standings.is_caught(seed.account);
-        let record = self.take_record(id);
-        self.sessions.insert(id, session);
-        self.workers.insert(
-            session,
-            Executor::new(self.now_ms, WorkerSeed { caught, ..seed }, record),
-        );
-        self.timers.set(self.now_ms + SWEEP_MS, Timer::Sweep);
-        self.emit(Output::WorkerChanged(id));
-        self.feed(session);
-    }
-
-    fn take_record(&mut self, id: WorkerId) -> Record {
-        let record = self.records.remove(&id);
-        if record.is_some() {
-            self.record_order.retain(|kept| *kept != id);
-        }
-        record.unwrap_or_default()
-    }
-
-    fn keep_record(&mut self, id: WorkerId, record: Record) {
-        self.records.insert(id, record);
-        self.record_order.push_back(id);
-        while self.record_order.len() > RECORDS_MAX {
-            if let Some(oldest) = self.record_order.pop_front() {
-                self.records.remove(&oldest);
-            }
-        }
-    }
-
     fn on_message(&mut self, session: SessionId, message: FromWorker) {
         let now_ms = self.now_ms;
         let Some(worker) = self.workers.get_mut(&session) else {
@@ -535,59 +493,6 @@ impl Scheduler {
         let id = worker.seed.id;
         self.hungry.remove(&session);
         self.emit(Output::WorkerChanged(id));
-    }
-
-    /// Ends a session from this side, as if it had been lost.
-    pub(crate) fn end_session(&mut self, session: SessionId, code: RefusalCode, detail: String) {
-        self.on_worker_left(session);
-        self.emit(Output::End {
-            session,
-            code,
-            detail,
-        });
-    }
-
-    fn on_worker_left(&mut self, session: SessionId) {
-        let Some(worker) = self.workers.remove(&session) else {
-            return;
-        };
-        let id = worker.seed.id;
-        if self.sessions.get(&id) == Some(&session) {
-            self.sessions.remove(&id);
-        }
-        self.hungry.remove(&session);
-        self.trusted.remove(&session);
-        let account = worker.seed.account;
-        self.leave_network(worker.seed.network);
-        for job in self.jobs.values_mut() {
-            job.opened.remove(&session);
-        }
-        let leases: Vec<LeaseId> = worker.leases.iter().copied().collect();
-        let lost = leases
-            .iter()
-            .filter_map(|id| self.leases.get(id))
-            .map(|l| u64::from(l.left.count()))
-            .sum::<u64>();
-        let mut record = worker.record;
-        record.lost += lost;
-        self.keep_record(id, record);
-        for lease in leases {
-            self.lose_lease(lease, id);
-        }
-        if self.workers.values().all(|w| w.seed.account != account) {
-            self.close_account(account);
-        }
-        self.emit(Output::WorkerChanged(id));
-        self.feed_hungry();
-    }
-
-    fn leave_network(&mut self, network: NetworkPrefix) {
-        if let Some(sessions) = self.networks.get_mut(&network) {
-            *sessions -= 1;
-            if *sessions == 0 {
-                self.networks.remove(&network);
-            }
-        }
     }
 
     fn on_timer(&mut self) {
