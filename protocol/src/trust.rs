@@ -1,6 +1,6 @@
 //! How far strangers' answers are trusted: the levels, what each promises, and what a job's report says.
+use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
 
 /// How far workers are trusted. Each level has a price; `private` costs nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

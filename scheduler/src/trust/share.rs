@@ -13,6 +13,8 @@ const NETWORK_SHARE_MAX: f64 = 0.05;
 const NETWORKS_MIN: usize = 20;
 /// Shards that are handed out whatever the shares are.
 const SHARE_SLACK: f64 = 64.0;
+/// Networks whose share of a job is counted; later ones are not.
+const NETWORKS_COUNTED_MAX: usize = 65_536;
 /// How long newcomers of a network wait after the first liar there; it doubles with each, up to
 /// [`WAIT_MS_MAX`], and is forgotten after [`FORGET_MS`] without one.
 const WAIT_MS: u64 = 1_000;
@@ -32,7 +34,8 @@ impl Shares {
     /// Shards are handed to somebody who is not trusted.
     pub(crate) fn add(&mut self, network: NetworkPrefix, is_new: bool, shards: u32) {
         self.all += u64::from(shards);
-        if is_new {
+        let counted = self.newcomers.len() < NETWORKS_COUNTED_MAX || self.newcomers.contains_key(&network);
+        if is_new && counted {
             *self.newcomers.entry(network).or_default() += u64::from(shards);
         }
     }
