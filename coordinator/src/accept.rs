@@ -5,15 +5,20 @@
 //! the session alone.
 use crate::metrics;
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tower::ServiceExt as _;
 
 /// Longest head of a request, and most bytes of a body read ahead.
 const READ_BYTES_MAX: usize = 32 << 10;
@@ -48,11 +53,12 @@ pub async fn serve(
             () = stopped(&mut shutdown) => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let Some(permit) = admit(&room, &stream) else {
                     continue;
                 };
-                let connection = connection(stream, router.clone(), options.head_time_max, shutdown.clone());
+                let router = router.clone();
+                let connection = connection(stream, peer, router, options.head_time_max, shutdown.clone());
                 tokio::spawn(guarded(connection, permit, alive.clone()));
             }
             Err(error) => pause(&error).await,
@@ -97,6 +103,7 @@ async fn guarded(
 
 async fn connection(
     stream: TcpStream,
+    peer: SocketAddr,
     router: Router,
     head_time_max: Duration,
     mut shutdown: watch::Receiver<bool>,
@@ -104,7 +111,11 @@ async fn connection(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let service = TowerToHyperService::new(router);
+    let service = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+    });
+    let service = TowerToHyperService::new(service);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_time_max)

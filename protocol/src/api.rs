@@ -69,6 +69,9 @@ pub struct Job {
     /// How far its reduction is, once its map is complete; only where a single job is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reduction: Option<Reduction>,
+    /// What was done so that its answers can be trusted; absent at `private`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<crate::trust::TrustReport>,
 }
 
 /// How far a reduction is.

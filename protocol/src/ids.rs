@@ -163,6 +163,10 @@ number_id! {
     WorkerId, 'w', "a worker id (w- and 13 letters and digits)"
 }
 number_id! {
+    /// Whom a worker's answers are counted for: a contributor's key, or else the worker itself.
+    AccountId, 'a', "an account id (a- and 13 letters and digits)"
+}
+number_id! {
     /// One connection of a worker. Never used twice, also not after a restart.
     SessionId, 's', "a session id (s- and 13 letters and digits)"
 }

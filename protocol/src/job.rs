@@ -1,6 +1,7 @@
 //! What a submitter asks for, and how it stands.
 use crate::ids::BlobHash;
 use crate::limits;
+pub use crate::trust::Trust;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -224,16 +225,6 @@ pub enum OnFailure {
     Fail,
     /// The shard is skipped, and the job goes on.
     Skip,
-}
-
-/// How far workers are trusted. The other levels of the design come with checked answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub enum Trust {
-    /// Every worker is trusted: the first output of a shard is accepted.
-    #[default]
-    Private,
 }
 
 /// Limits of every shard of a job.

@@ -9,6 +9,7 @@
 //! | [`job`] | what a submitter asks for and how it stands |
 //! | [`cut`] | how items become shards: arithmetic, never a table |
 //! | [`run`] | the outputs of a run of shards |
+//! | [`trust`] | how far strangers' answers are trusted, and what was done for it |
 //! | [`totals`] | the counts of a stage that are durable |
 //! | [`wire`] | messages between a coordinator and a worker |
 //! | [`frame`] | one message in one WebSocket frame |
@@ -27,6 +28,7 @@ pub mod limits;
 pub mod problem;
 pub mod run;
 pub mod totals;
+pub mod trust;
 pub mod wire;
 
 /// The version of the worker wire; a peer with another one is refused with a clear message.

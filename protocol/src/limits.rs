@@ -86,3 +86,10 @@ pub const COMMIT_BACKLOG_BYTES_MAX: usize = 64 << 20;
 pub const RESULTS_PAGE_MAX: u32 = 10_000;
 /// Most events kept for readers that come back.
 pub const EVENTS_KEPT_MAX: usize = 4_096;
+/// Most bytes of outputs of one job that are held back until their worker was checked; beyond it, workers
+/// that must be checked get nothing more of the job until some are let go.
+pub const HELD_BYTES_MAX: usize = 256 << 20;
+/// Longest time an output is held back before its worker is checked to the end.
+pub const HELD_MS_MAX: u64 = 30 * 60_000;
+/// Standings of accounts that are remembered.
+pub const STANDINGS_MAX: usize = 200_000;

@@ -1,7 +1,9 @@
 //! Every invariant, derived afresh from the tables: called by tests and the simulator after each input.
+use crate::job::Job;
 use crate::lease::Twin;
 use crate::runs::RunSet;
 use crate::scheduler::Scheduler;
+use protocol::cut::ShardRun;
 use protocol::wire::JobHandle;
 
 impl Scheduler {
@@ -10,6 +12,7 @@ impl Scheduler {
         let mut broken = Vec::new();
         for (handle, job) in &self.jobs {
             self.check_places(*handle, &mut broken);
+            check_checks(job, &mut broken);
             if job
                 .leases
                 .iter()
@@ -59,12 +62,15 @@ impl Scheduler {
             .leases
             .iter()
             .filter_map(|id| self.leases.get(id))
-            .filter(|l| !l.is_backup())
+            .filter(|l| l.is_first())
         {
             leased += lease.left.count();
             for run in lease.left.iter() {
                 add(&mut seen, run, "leased");
             }
+        }
+        for run in held_runs(job) {
+            add(&mut seen, run, "held back");
         }
         if leased != job.leased {
             broken.push(format!(
@@ -123,14 +129,61 @@ impl Scheduler {
                 Twin::First(backups) => backups
                     .iter()
                     .all(|b| self.leases.get(b).is_some_and(|l| l.twin == Twin::BackupOf(*id))),
+                Twin::Check => true,
                 Twin::BackupOf(first) => self.leases.get(first).is_some_and(|l| match &l.twin {
                     Twin::First(backups) => backups.contains(id),
-                    Twin::BackupOf(_) => false,
+                    Twin::BackupOf(_) | Twin::Check => false,
                 }),
             };
             if !mutual {
                 broken.push(format!("{id}: its twin does not know it"));
             }
         }
+    }
+}
+
+/// Shards whose output is held back, and those of which somebody said that they trap.
+fn held_runs(job: &Job) -> Vec<ShardRun> {
+    let Some(checks) = &job.checks else {
+        return Vec::new();
+    };
+    let traps = checks.checks.iter().filter(|(_, check)| check.batch.is_none());
+    let traps = traps.map(|(shard, _)| crate::trust::one(*shard));
+    let batches = checks.batches.values();
+    batches
+        .flat_map(|batch| batch.shards.iter())
+        .chain(traps)
+        .collect()
+}
+
+/// Counts of what is held back against the tables they are counts of.
+fn check_checks(job: &Job, broken: &mut Vec<String>) {
+    let Some(checks) = &job.checks else { return };
+    let id = job.seed.id;
+    let shards: u32 = checks.batches.values().map(|b| b.shards.count()).sum();
+    let bytes: usize = checks.batches.values().map(|b| b.bytes).sum();
+    if shards != checks.held_shards || bytes != checks.held_bytes {
+        let counted = (checks.held_shards, checks.held_bytes);
+        broken.push(format!(
+            "{id}: {shards} shards, {bytes} B are held, {counted:?} are counted"
+        ));
+    }
+    for (shard, check) in &checks.checks {
+        let batch = check.batch.and_then(|id| checks.batches.get(&id));
+        if check.batch.is_some() && !batch.is_some_and(|b| b.owed.contains(*shard)) {
+            broken.push(format!(
+                "{id}: shard {shard} is checked for a batch that does not know it"
+            ));
+        }
+        if check.lease.is_some() == checks.waiting.contains(shard) {
+            broken.push(format!(
+                "{id}: the check of shard {shard} waits and is leased, or neither"
+            ));
+        }
+    }
+    let owed: u32 = checks.batches.values().map(|b| b.owed.count()).sum();
+    let asked = checks.checks.values().filter(|c| c.batch.is_some()).count();
+    if owed as usize != asked {
+        broken.push(format!("{id}: {owed} checks are owed, {asked} are in the table"));
     }
 }

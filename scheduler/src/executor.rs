@@ -1,7 +1,9 @@
 //! A connected worker as the scheduler keeps it: its window, its speed, its reliability.
 use crate::rate::Average;
-use protocol::ids::{LeaseId, ProgramHash, SessionId, WorkerId};
+use crate::trust::Voter;
+use protocol::ids::{AccountId, LeaseId, ProgramHash, SessionId, WorkerId};
 use protocol::limits::{LEASE_TARGET_MS, WINDOW_MAX};
+use protocol::trust::NetworkPrefix;
 use protocol::wire::{PauseReason, WorkerKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +30,12 @@ pub struct WorkerSeed {
     pub simd: bool,
     /// Whether its token carries the `trusted` scope.
     pub trusted: bool,
+    /// Whom its answers are counted for.
+    pub account: AccountId,
+    /// Where it connects from.
+    pub network: NetworkPrefix,
+    /// Whether its account was caught with a wrong answer before, as far as the operator's store knows.
+    pub caught: bool,
     /// Programs it has compiled.
     pub cached: Vec<ProgramHash>,
 }
@@ -54,6 +62,8 @@ pub(crate) struct Executor {
     pub(crate) connected_ms: u64,
     pub(crate) record: Record,
     pub(crate) leaving: bool,
+    /// Its account was caught with a wrong answer.
+    pub(crate) caught: bool,
 }
 
 /// What is remembered of a worker across sessions.
@@ -98,7 +108,17 @@ impl Executor {
             connected_ms: now_ms,
             record,
             leaving: false,
+            caught: seed.caught,
             seed,
+        }
+    }
+
+    /// Who it is when it answers.
+    pub(crate) fn voter(&self) -> Voter {
+        Voter {
+            account: self.seed.account,
+            network: self.seed.network,
+            worker: self.seed.id,
         }
     }
 

@@ -107,7 +107,8 @@ impl Scheduler {
             let text = format!("{} shards wait for the store", job.storing);
             reasons.push(reason("storing", text, "see store_problem on the overview"));
         }
-        if job.claim == ClaimState::Dry && job.leased == 0 && !job.has_waiting() && job.storing == 0 {
+        let here = job.leased + job.storing + job.undecided();
+        if job.claim == ClaimState::Dry && here == 0 && !job.has_waiting() {
             let open = !job.totals.items_closed;
             let (code, text, remedy) = if open {
                 (
@@ -120,10 +121,36 @@ impl Scheduler {
             };
             reasons.push(reason(code, text, remedy));
         }
+        self.explain_checks(job, reasons);
         let waiting = job.retries.values().filter(|r| !r.leased).count();
         if waiting > 0 {
             let text = format!("{waiting} shards failed and wait for another attempt");
             reasons.push(reason("retrying", text, "see the errors: elytra job info"));
+        }
+    }
+
+    fn explain_checks(&self, job: &Job, reasons: &mut Vec<Reason>) {
+        let Some(checks) = &job.checks else { return };
+        if checks.held_shards > 0 {
+            let text = format!(
+                "outputs held back until their workers were checked: {}; checks to do: {}",
+                checks.held_shards,
+                checks.checks.len()
+            );
+            reasons.push(reason("checking", text, ""));
+        }
+        let Some(shard) = checks.waiting.first() else {
+            return;
+        };
+        let helper = |w: &&Executor| w.takes_work() && fits(job, w).is_ok() && self.check_for_anyone(job, w);
+        if self.workers.values().find(helper).is_none() {
+            let text = format!(
+                "nobody can check shard {shard}: a second copy goes to another account on another network, \
+                 or to a trusted worker"
+            );
+            let remedy = "connect a native worker with a trusted token, or a worker elsewhere; a pool of \
+                          your own can use the level private";
+            reasons.push(reason("no_checker", text, remedy));
         }
     }
 
@@ -147,6 +174,14 @@ impl Scheduler {
         Some(Explanation { reasons })
     }
 
+    /// Whether some job has work, and none for a newcomer like this.
+    fn is_held_up(&self, worker: &Executor, live: &[&Job]) -> bool {
+        live.iter().any(|job| {
+            let none = self.fresh_room(job.seed.handle, job, worker) == 0;
+            none && job.has_waiting() && fits(job, worker).is_ok()
+        })
+    }
+
     fn why_idle(&self, worker: &Executor) -> Vec<Reason> {
         let live: Vec<&Job> = self.jobs.values().filter(|j| j.is_live()).collect();
         if live.is_empty() {
@@ -161,6 +196,10 @@ impl Scheduler {
             .filter(|j| fits(j, worker).is_err())
             .map(|j| format!("{}: {}", j.seed.id, unfit_words(j, worker)))
             .collect();
+        if self.is_held_up(worker, &live) {
+            let text = "it is new here, and its first answer is being checked, or wrong answers came from its network";
+            return vec![reason("newcomer", text, "")];
+        }
         if unfit.len() == live.len() {
             return vec![reason("fits_no_job", unfit.join("; "), "")];
         }
@@ -183,6 +222,7 @@ fn unfit_words(job: &Job, worker: &Executor) -> String {
                 job.seed.memory_mib, worker.seed.memory_mib
             )
         }
+        Err(Unfit::Withdrawn) => "its account gave wrong answers".into(),
         Err(Unfit::ProgramRefused) => {
             let failure = job.refused_by.get(&worker.seed.id);
             format!(

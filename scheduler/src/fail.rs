@@ -3,13 +3,14 @@ use crate::job::Retry;
 use crate::output::{Effect, Output};
 use crate::scheduler::Scheduler;
 use crate::timer::Timer;
+use crate::trust::{Answer, one};
 use protocol::cut::ShardRun;
 use protocol::ids::{BlobHash, LeaseId, SessionId, WorkerId};
 use protocol::job::{JobState, OnFailure};
 use protocol::wire::{Cause, Failure, JobHandle};
 
 /// How long a failed shard waits for a worker that has not tried it, in milliseconds.
-const OTHERS_FIRST_MS: u64 = 1_000;
+pub(crate) const OTHERS_FIRST_MS: u64 = 1_000;
 /// Workers that vanish over the same shard before it is taken for the reason. Tabs close all the time,
 /// so this is far above the attempts of a job.
 const LOSSES_MAX: u8 = 25;
@@ -27,7 +28,8 @@ impl Scheduler {
             return;
         }
         lease.moved_ms = self.now_ms;
-        let (handle, first, shard_ms) = (lease.job, !lease.is_backup(), lease.shard_ms);
+        let (handle, first, shard_ms) = (lease.job, lease.is_first(), lease.shard_ms);
+        let is_check = lease.is_check();
         let (twin_has_it, is_done) = (
             self.twin_has(id, shard),
             self.leases.get(&id).is_some_and(|l| l.left.is_empty()),
@@ -37,7 +39,7 @@ impl Scheduler {
         };
         worker.relieved(1, shard_ms);
         worker.record.failed += 1;
-        let worker = worker.seed.id;
+        let (voter, trusted) = (worker.voter(), worker.seed.trusted);
         self.failed += 1;
         if let Some(job) = self.jobs.get_mut(&handle).filter(|_| first) {
             job.leased -= 1;
@@ -52,7 +54,16 @@ impl Scheduler {
                 failure: failure.clone(),
             },
         );
-        self.count_failure(handle, shard, worker, failure, twin_has_it);
+        let says = crate::trust::is_answer(failure.cause);
+        let checked = self.jobs.get(&handle).is_some_and(|j| j.checks.is_some());
+        match (is_check, says) {
+            (true, true) => self.judge(session, handle, id, shard, Answer::Trap(failure.cause)),
+            (true, false) => self.check_failed(session, handle, id, shard, failure),
+            (false, true) if checked && !trusted && !twin_has_it => {
+                self.look_at_trap(handle, shard, voter, failure);
+            }
+            _ => self.count_failure(handle, shard, voter.worker, failure, twin_has_it),
+        }
     }
 
     fn twin_has(&self, id: LeaseId, shard: u32) -> bool {
@@ -69,7 +80,7 @@ impl Scheduler {
         self.orphans(&single).is_empty()
     }
 
-    fn count_failure(
+    pub(crate) fn count_failure(
         &mut self,
         handle: JobHandle,
         shard: u32,
@@ -97,7 +108,8 @@ impl Scheduler {
         if !retry.tried.contains(&worker) {
             retry.tried.push(worker);
         }
-        let again = failure.cause.repeats() && retry.told_again(&failure);
+        // Two strangers who say the same may be friends.
+        let again = job.checks.is_none() && failure.cause.repeats() && retry.told_again(&failure);
         if again || retry.failed >= job.seed.attempts_max {
             let how = how_often(retry.failed, again);
             self.give_up(handle, shard, failure, &how);
@@ -108,11 +120,8 @@ impl Scheduler {
     }
 
     /// The shard failed for good: the job goes on without it, or fails with the real cause.
-    fn give_up(&mut self, handle: JobHandle, shard: u32, failure: Failure, how: &str) {
-        let one = ShardRun {
-            first: shard,
-            count: 1,
-        };
+    pub(crate) fn give_up(&mut self, handle: JobHandle, shard: u32, failure: Failure, how: &str) {
+        let one = one(shard);
         self.stop_attempts(handle, one);
         let Some(job) = self.jobs.get_mut(&handle) else {
             return;
@@ -194,7 +203,7 @@ impl Scheduler {
     }
 
     /// Shards wait again: among the pending, or with those that some workers tried.
-    fn give_back(&mut self, handle: JobHandle, run: ShardRun) {
+    pub(crate) fn give_back(&mut self, handle: JobHandle, run: ShardRun) {
         let Some(job) = self.jobs.get_mut(&handle) else {
             return;
         };
@@ -219,11 +228,16 @@ impl Scheduler {
         if self.leases.get(&id).is_none_or(|l| l.session != session) {
             return;
         }
+        self.release_lease(id);
+        self.feed_hungry();
+    }
+
+    /// Ends a lease; what it owed waits again.
+    pub(crate) fn release_lease(&mut self, id: LeaseId) {
         let Some(lease) = self.drop_lease(id) else { return };
         for run in self.orphans(&lease).iter() {
             self.give_back(lease.job, run);
         }
-        self.feed_hungry();
     }
 
     pub(crate) fn expire_lease(&mut self, id: LeaseId) {

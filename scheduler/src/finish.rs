@@ -6,6 +6,7 @@ use crate::lease::{Lease, Twin};
 use crate::output::{Effect, Output};
 use crate::runs::RunSet;
 use crate::scheduler::Scheduler;
+use crate::trust::Finished;
 use protocol::cut::ShardRun;
 use protocol::ids::{BlobHash, ClaimId, LeaseId, SessionId, WorkerId};
 use protocol::run::Outputs;
@@ -43,22 +44,13 @@ impl Ended {
     }
 }
 
-/// What was executed: bytes at hand, or in a blob.
-enum Finished {
-    Inline(Outputs),
-    Blob { shard: u32, blob: BlobHash },
-}
-
-impl Finished {
-    fn run(&self) -> ShardRun {
-        match self {
-            Self::Inline(outputs) => outputs.run,
-            Self::Blob { shard, .. } => ShardRun {
-                first: *shard,
-                count: 1,
-            },
-        }
-    }
+/// Shards that were executed.
+#[derive(Clone, Copy)]
+struct Measured {
+    part: ShardRun,
+    items: u64,
+    /// Whether the output counts as it is.
+    stands: bool,
 }
 
 impl Scheduler {
@@ -84,7 +76,7 @@ impl Scheduler {
             return self.on_late(session, id, finished, busy_us);
         };
         let fresh = lease.left.remove(run);
-        let (job, claim, shard_ms, first) = (lease.job, lease.claim, lease.shard_ms, !lease.is_backup());
+        let (job, claim, shard_ms, first) = (lease.job, lease.claim, lease.shard_ms, lease.is_first());
         let charged_ms = lease.charged_ms;
         lease.moved_ms = self.now_ms;
         let (twin, is_done) = (lease.twin.clone(), lease.left.is_empty());
@@ -96,14 +88,70 @@ impl Scheduler {
             job.leased -= if first { count } else { 0 };
             job.charge((busy_us as f64 / 1_000.0 / f64::from(run.count) - charged_ms) * f64::from(count));
         }
+        let mut is_checked = false;
         for part in fresh {
             self.take_from_twins(&twin, part);
             let busy_us = busy_us * u64::from(part.count) / u64::from(run.count);
-            self.accept(session, job, claim, finished, part, busy_us);
+            let measured = self.measure(session, job, part, busy_us);
+            if twin == Twin::Check {
+                for shard in part.first..part.end() {
+                    self.judge(session, job, id, shard, finished.answer(shard));
+                }
+            } else {
+                self.take_output(session, job, claim, finished, measured, busy_us);
+            }
+            is_checked |= !measured.stands;
         }
         if is_done {
             self.drop_lease(id);
         }
+        if is_done && is_checked {
+            self.close_idle(session, job);
+        }
+    }
+
+    /// The first output of these shards: it counts at once, or is held back until its worker was checked.
+    fn take_output(
+        &mut self,
+        session: SessionId,
+        handle: JobHandle,
+        claim: ClaimId,
+        finished: &Finished,
+        measured: Measured,
+        busy_us: u64,
+    ) {
+        let Measured { part, items, stands } = measured;
+        if !stands {
+            return self.hold(session, handle, claim, finished.part(part), busy_us);
+        }
+        if let Some(worker) = self.workers.get_mut(&session) {
+            worker.record.accepted += u64::from(part.count);
+        }
+        self.accept(handle, claim, finished, (part, items), busy_us);
+    }
+
+    /// Shards were executed: how long that took.
+    fn measure(&mut self, session: SessionId, handle: JobHandle, part: ShardRun, busy_us: u64) -> Measured {
+        let mut measured = Measured {
+            part,
+            items: 0,
+            stands: true,
+        };
+        let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
+            return measured;
+        };
+        if let Some(checks) = &mut job.checks {
+            checks.report.executions += u64::from(part.count);
+        }
+        let (key, items) = (job.speed_key, job.items_in(part));
+        if let Some(worker) = self.workers.get_mut(&session) {
+            let item_ms = worker.measured(key, part.count, items, busy_us);
+            job.item_ms.add(item_ms);
+            self.typical.entry(key).or_default().add(item_ms);
+            measured.stands = job.checks.is_none() || worker.seed.trusted;
+        }
+        measured.items = items;
+        measured
     }
 
     /// An output under a lease that is over: evidence, and of use where its shard still waits. It never
@@ -129,7 +177,8 @@ impl Scheduler {
                     count: end.min(rest.end()) - rest.first,
                 };
                 let busy_us = busy_us * u64::from(piece.count) / u64::from(run.count);
-                self.accept(session, handle, claim, finished, piece, busy_us);
+                let measured = self.measure(session, handle, piece, busy_us);
+                self.take_output(session, handle, claim, finished, measured, busy_us);
                 rest = ShardRun {
                     first: piece.end(),
                     count: rest.count - piece.count,
@@ -143,6 +192,7 @@ impl Scheduler {
         let others = match twin {
             Twin::First(backups) => backups.clone(),
             Twin::BackupOf(first) => vec![*first],
+            Twin::Check => return,
         };
         for other in others {
             self.take_from(other, part);
@@ -159,7 +209,7 @@ impl Scheduler {
             return;
         }
         let (session, shard_ms, job) = (lease.session, lease.shard_ms, lease.job);
-        let (first, is_done) = (!lease.is_backup(), lease.left.is_empty());
+        let (first, is_done) = (lease.is_first(), lease.left.is_empty());
         if let Some(job) = self.jobs.get_mut(&job).filter(|_| first) {
             job.leased -= count;
         }
@@ -178,58 +228,35 @@ impl Scheduler {
         self.refresh_hunger(session);
     }
 
-    /// The first good output of these shards: it goes to the store.
-    fn accept(
+    /// An output of these shards that counts: it goes to the store.
+    pub(crate) fn accept(
         &mut self,
-        session: SessionId,
         handle: JobHandle,
         claim: ClaimId,
         finished: &Finished,
-        part: ShardRun,
+        (part, items): (ShardRun, u64),
         busy_us: u64,
     ) {
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
             return;
         };
         job.claims.settle(part);
-        if !job.retries.is_empty() {
-            job.retries
-                .retain(|shard, _| !(part.first..part.end()).contains(shard));
-        }
-        if !job.losses.is_empty() {
-            job.losses
-                .retain(|shard, _| !(part.first..part.end()).contains(shard));
-        }
+        job.leave_waiting(part);
         job.storing += part.count;
-        let items = job.items_in(part);
         let stage = job.seed.stage;
-        let key = job.speed_key;
-        if let Some(worker) = self.workers.get_mut(&session) {
-            worker.record.accepted += u64::from(part.count);
-            let item_ms = worker.measured(key, part.count, items, busy_us);
-            job.item_ms.add(item_ms);
-            self.typical.entry(key).or_default().add(item_ms);
-        }
-        let effect = match finished {
-            Finished::Inline(outputs) if outputs.run == part => Effect::Accept {
-                stage,
-                claim,
-                outputs: outputs.clone(),
-                items,
-                busy_us,
-            },
+        let effect = match finished.part(part) {
             Finished::Inline(outputs) => Effect::Accept {
                 stage,
                 claim,
-                outputs: outputs.slice(part),
+                outputs,
                 items,
                 busy_us,
             },
             Finished::Blob { shard, blob } => Effect::AcceptBlob {
                 stage,
                 claim,
-                shard: *shard,
-                blob: *blob,
+                shard,
+                blob,
                 items,
                 busy_us,
             },
@@ -264,6 +291,11 @@ impl Scheduler {
                     backups.retain(|backup| *backup != id);
                 }
             }
+            Twin::Check => {
+                if let Some(checks) = self.checks_mut(lease.job) {
+                    checks.give_back(id, &lease.left);
+                }
+            }
         }
         Some(lease)
     }
@@ -282,6 +314,8 @@ impl Scheduler {
         let others = match &lease.twin {
             Twin::First(backups) => backups.as_slice(),
             Twin::BackupOf(first) => std::slice::from_ref(first),
+            // Their first output is known.
+            Twin::Check => return RunSet::default(),
         };
         for other in others.iter().filter_map(|id| self.leases.get(id)) {
             for run in other.left.iter() {

@@ -4,6 +4,7 @@ use protocol::cut::{Cut, ShardRun};
 use protocol::ids::{ClaimId, JobId, ProgramHash, SessionId, Stage};
 use protocol::job::{Grain, JobState, Needs, OnFailure};
 use protocol::totals::Totals;
+use protocol::trust::Trust;
 use protocol::wire::{FromWorker, JobHandle};
 
 /// Everything that can happen to the scheduler.
@@ -120,6 +121,8 @@ pub struct JobSeed {
     pub memory_mib: u32,
     /// What a worker must be.
     pub needs: Needs,
+    /// How far workers are trusted.
+    pub trust: Trust,
     /// Whether its outputs are reduced when all are there.
     pub reduces: bool,
     /// Its state.

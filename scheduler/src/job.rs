@@ -4,6 +4,7 @@ use crate::executor::SpeedKey;
 use crate::input::JobSeed;
 use crate::rate::{Average, PerSecond};
 use crate::runs::RunSet;
+use crate::trust::Checks;
 use protocol::cut::{Cut, ShardRun};
 use protocol::ids::{BlobHash, LeaseId, SessionId, WorkerId};
 use protocol::job::JobState;
@@ -47,6 +48,8 @@ pub(crate) struct Job {
     pub(crate) refused_by: BTreeMap<WorkerId, Failure>,
     /// Its map is complete and its further stages are under way.
     pub(crate) reducing: bool,
+    /// What is checked of it; none where every worker is trusted.
+    pub(crate) checks: Option<Box<Checks>>,
     /// A final state was sent to the store; nothing more is handed out.
     pub(crate) ending: bool,
 }
@@ -78,7 +81,7 @@ pub(crate) enum ClaimState {
 }
 
 impl Job {
-    pub(crate) fn new(now_ms: u64, mut seed: JobSeed, speed_key: SpeedKey) -> Self {
+    pub(crate) fn new(now_ms: u64, mut seed: JobSeed, speed_key: SpeedKey, chance: u64) -> Self {
         let mut job = Self {
             state: seed.state,
             reason: None,
@@ -102,6 +105,7 @@ impl Job {
             refused_by: BTreeMap::new(),
             reducing: false,
             ending: false,
+            checks: Checks::of(seed.trust, chance),
             seed,
         };
         if let Some((claim, runs)) = job.seed.claimed.take() {
@@ -116,6 +120,25 @@ impl Job {
     /// Whether shards may be handed out, as far as the job itself goes.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.state, JobState::Queued | JobState::Running) && !self.ending
+    }
+
+    /// Outputs of these shards are there: whoever waited for another attempt need not.
+    pub(crate) fn leave_waiting(&mut self, part: ShardRun) {
+        if !self.retries.is_empty() {
+            self.retries
+                .retain(|shard, _| !(part.first..part.end()).contains(shard));
+        }
+        if !self.losses.is_empty() {
+            self.losses
+                .retain(|shard, _| !(part.first..part.end()).contains(shard));
+        }
+    }
+
+    /// Shards that somebody has answered, and whose verdict is still to come.
+    pub(crate) fn undecided(&self) -> u32 {
+        let Some(checks) = &self.checks else { return 0 };
+        let traps = checks.checks.values().filter(|check| check.batch.is_none());
+        checks.held_shards + u32::try_from(traps.count()).unwrap_or(u32::MAX)
     }
 
     /// Whether a shard waits here to be handed out now.

@@ -30,10 +30,17 @@ pub(crate) enum Twin {
     First(Vec<LeaseId>),
     /// A backup attempt of that lease.
     BackupOf(LeaseId),
+    /// Shards whose output is known and computed once more to check it: nobody's to take over.
+    Check,
 }
 
 impl Lease {
-    pub(crate) fn is_backup(&self) -> bool {
-        matches!(self.twin, Twin::BackupOf(_))
+    pub(crate) fn is_check(&self) -> bool {
+        self.twin == Twin::Check
+    }
+
+    /// Whether its shards are in no other place.
+    pub(crate) fn is_first(&self) -> bool {
+        matches!(self.twin, Twin::First(_))
     }
 }

@@ -20,9 +20,11 @@
 //! | `job`, `claims` | a job's shards: claimed, pending, leased, being stored |
 //! | `grain` | how many items make a shard, from a pilot on |
 //! | `executor` | a worker's window, speed and reliability |
+//! | `roster` | who is connected and who is remembered |
 //! | `place` | who gets what: priority, fairness, capability, length of a lease |
 //! | `finish` | outputs, late ones too |
 //! | `fail` | failed and lost attempts, poison |
+//! | `trust` | whose answers are looked at again, and when they count |
 //! | `tail` | backup attempts for stragglers |
 //! | `explain`, `view` | why something does not move; how everything stands |
 //! | `check` | every invariant, derived afresh |
@@ -41,10 +43,12 @@ mod lease;
 pub mod output;
 mod place;
 mod rate;
+mod roster;
 pub mod runs;
 mod scheduler;
 mod tail;
 mod timer;
+mod trust;
 mod view;
 
 pub use executor::{SpeedKey, WorkerSeed};

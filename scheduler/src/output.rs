@@ -1,8 +1,9 @@
 //! Everything the scheduler can ask for.
-use protocol::cut::Piece;
-use protocol::ids::{BlobHash, ClaimId, JobId, LeaseId, SessionId, Stage, WorkerId};
+use protocol::cut::{Piece, ShardRun};
+use protocol::ids::{AccountId, BlobHash, ClaimId, JobId, LeaseId, SessionId, Stage, WorkerId};
 use protocol::job::JobState;
 use protocol::run::Outputs;
+use protocol::trust::TrustReport;
 use protocol::wire::{Failure, JobHandle, RefusalCode};
 
 /// Everything the scheduler can ask for.
@@ -62,6 +63,28 @@ pub enum Output {
     /// Every output of a job that reduces is there: its further stages can begin. Told once; the job runs on
     /// until [`crate::Input::Reduced`].
     Reduce(JobId),
+    /// An account gave a wrong answer, as a trusted worker found: it gets no more work that is checked, and
+    /// what it returned and nobody has seen is thrown away. To be remembered for
+    /// [`crate::WorkerSeed::caught`].
+    Caught {
+        /// Whose answer it was.
+        account: AccountId,
+        /// The job.
+        job: JobId,
+        /// The shard.
+        shard: u32,
+    },
+    /// Outputs of an account were verified: they are being accepted.
+    Verified {
+        /// Whose they are.
+        account: AccountId,
+        /// The job.
+        job: JobId,
+        /// The shards.
+        run: ShardRun,
+        /// How many items they have.
+        items: u64,
+    },
     /// A job looks different now.
     JobChanged(JobHandle),
     /// A worker looks different now.
@@ -72,6 +95,8 @@ pub enum Output {
         job: JobHandle,
         /// Its id.
         id: JobId,
+        /// What was done so that its answers can be trusted; absent at `private`.
+        trust: Option<TrustReport>,
     },
 }
 

@@ -10,7 +10,7 @@ use crate::timer::Timer;
 use protocol::cut::{Piece, ShardRun};
 use protocol::ids::{ClaimId, SessionId};
 use protocol::job::JobState;
-use protocol::limits::{LEASE_MS_MIN, LEASE_SHARDS_MAX, LEASE_TARGET_MS};
+use protocol::limits::{HELD_BYTES_MAX, LEASE_MS_MIN, LEASE_SHARDS_MAX, LEASE_TARGET_MS};
 use protocol::wire::JobHandle;
 
 /// What a job is charged for a shard that nobody measured, until it is, in milliseconds.
@@ -33,6 +33,7 @@ pub(crate) enum Unfit {
     NeedsSimd,
     NeedsMemory,
     ProgramRefused,
+    Withdrawn,
 }
 
 /// Whether a worker can execute a job's shards at all.
@@ -44,8 +45,23 @@ pub(crate) fn fits(job: &Job, worker: &Executor) -> Result<(), Unfit> {
         () if needs.simd && !seed.simd => Err(Unfit::NeedsSimd),
         () if job.seed.memory_mib > seed.memory_mib => Err(Unfit::NeedsMemory),
         () if job.refused_by.contains_key(&seed.id) => Err(Unfit::ProgramRefused),
+        () if is_withdrawn(job, worker) => Err(Unfit::Withdrawn),
         () => Ok(()),
     }
+}
+
+/// Whether a worker was caught with wrong answers, and the job's answers must be right.
+fn is_withdrawn(job: &Job, worker: &Executor) -> bool {
+    let shut_out = |checks: &crate::trust::Checks| checks.shut_out.contains(&worker.seed.account);
+    job.checks
+        .as_deref()
+        .is_some_and(|checks| !worker.seed.trusted && (worker.caught || shut_out(checks)))
+}
+
+/// Whether so much of a job is held back that only trusted workers may add to it.
+fn is_crowded(job: &Job, worker: &Executor) -> bool {
+    let full = job.checks.as_ref().is_some_and(|c| c.held_bytes > HELD_BYTES_MAX);
+    full && !worker.seed.trusted
 }
 
 impl Scheduler {
@@ -116,6 +132,11 @@ impl Scheduler {
         let Some(handle) = self.choose_job(session) else {
             return false;
         };
+        // Checks come first: what waits for them waits longest.
+        if let Some((piece, claim)) = self.take_checks(session, handle) {
+            self.grant(session, handle, piece, claim, Twin::Check);
+            return true;
+        }
         let Some((piece, claim)) = self.choose_shards(session, handle) else {
             return false;
         };
@@ -136,7 +157,9 @@ impl Scheduler {
             if job.may_claim() && job.pending.count() < self.low_water(job) {
                 short.push(*handle);
             }
-            let ready = !job.pending.is_empty() || self.retry_for(job, worker).is_some();
+            let fresh = !job.pending.is_empty() || self.retry_for(job, worker).is_some();
+            let fresh = fresh && !is_crowded(job, worker) && self.fresh_room(*handle, job, worker) > 0;
+            let ready = fresh || self.check_for(*handle, job, worker).is_some();
             let key = (job.seed.priority, -job.served);
             if ready && best.is_none_or(|(p, s, _)| key > (p, -s)) {
                 best = Some((job.seed.priority, job.served, *handle));
@@ -192,7 +215,11 @@ impl Scheduler {
     /// Which shards of a job, and how many: retries first and one by one, then from the front.
     fn choose_shards(&mut self, session: SessionId, handle: JobHandle) -> Option<(Piece, ClaimId)> {
         let worker = self.workers.get(&session)?;
-        let job = self.jobs.get(&handle)?;
+        let job = self.jobs.get(&handle).filter(|job| !is_crowded(job, worker))?;
+        let fresh_room = self.fresh_room(handle, job, worker);
+        if fresh_room == 0 {
+            return None;
+        }
         let retry = self.retry_for(job, worker);
         let first = retry.or_else(|| job.pending.first().map(|r| r.first))?;
         let (claim, claim_end) = job.claims.over(first)?;
@@ -210,14 +237,14 @@ impl Scheduler {
         let room = self.lease_shards(job, worker, piece.grain)?;
         let piece = job.cut.piece(ShardRun {
             first,
-            count: piece.run.count.min(room),
+            count: piece.run.count.min(room).min(fresh_room),
         })?;
         self.take_waiting(handle, piece.run);
         Some((piece, claim))
     }
 
     /// Length of the next lease in shards; `None` while the window is full enough.
-    fn lease_shards(&self, job: &Job, worker: &Executor, grain: u32) -> Option<u32> {
+    pub(crate) fn lease_shards(&self, job: &Job, worker: &Executor, grain: u32) -> Option<u32> {
         let shard_ms = predicted_ms(job, worker, grain);
         let window = worker.window(job.speed_key, shard_ms);
         let slots = u32::from(worker.slots);
@@ -271,6 +298,10 @@ impl Scheduler {
         worker.leases.insert(id);
         let length_ms = lease_ms(worker);
         job.attempts += u64::from(piece.run.count);
+        if let Some(checks) = job.checks.as_deref_mut().filter(|_| !worker.seed.trusted) {
+            let is_new = self.standings.get(worker.seed.account, job.seed.program).batches == 0;
+            checks.shares.add(worker.seed.network, is_new, piece.run.count);
+        }
         job.leases.insert(id);
         if twin == Twin::First(Vec::new()) {
             job.leased += piece.run.count;

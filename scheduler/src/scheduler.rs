@@ -1,14 +1,16 @@
 //! The struct that owns all state, and what each input does to it.
-use crate::executor::{Executor, Record, SpeedKey, WorkerSeed};
+use crate::executor::{Executor, Record, SpeedKey};
 use crate::input::{Input, JobSeed, Steer};
 use crate::job::{ClaimState, Job};
 use crate::lease::Lease;
 use crate::output::{Effect, Output};
 use crate::timer::{Timer, TimerTable};
+use crate::trust::{Standings, Suspects};
 use protocol::cut::{Cut, ShardRun};
 use protocol::ids::{ClaimId, JobId, LeaseId, ProgramHash, SessionId, WorkerId};
 use protocol::job::JobState;
 use protocol::totals::Totals;
+use protocol::trust::NetworkPrefix;
 use protocol::wire::{FromWorker, JobHandle, RefusalCode};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -18,14 +20,17 @@ pub(crate) const SWEEP_MS: u64 = 1_000;
 pub(crate) const TAIL_MS: u64 = 250;
 /// How soon the store is asked again when it had nothing left.
 const CLAIM_AGAIN_MS: u64 = 500;
-/// Workers that left and are remembered with their speed.
-const RECORDS_MAX: usize = 1_000;
 
 /// What the scheduler is told once.
 #[derive(Clone, Copy, Debug)]
 pub struct SchedulerConfig {
     /// High 24 bits of every lease id; never used before.
     pub epoch: u32,
+    /// From where it is drawn which shards are checked; secret.
+    pub seed: u64,
+    /// Whether strangers on one network may check each other: for a pool whose workers are all in one
+    /// place, and are known.
+    pub same_network: bool,
     /// Whether other coordinators may leave shards behind: then an empty answer is asked again.
     pub shared: bool,
 }
@@ -39,8 +44,14 @@ pub struct Scheduler {
     pub(crate) job_ids: BTreeMap<JobId, JobHandle>,
     pub(crate) workers: BTreeMap<SessionId, Executor>,
     pub(crate) sessions: BTreeMap<WorkerId, SessionId>,
+    /// Sessions of trusted workers.
+    pub(crate) trusted: BTreeSet<SessionId>,
+    pub(crate) standings: Standings,
+    pub(crate) suspects: Suspects,
+    /// Sessions on each network.
+    pub(crate) networks: BTreeMap<NetworkPrefix, u32>,
     pub(crate) records: BTreeMap<WorkerId, Record>,
-    record_order: VecDeque<WorkerId>,
+    pub(crate) record_order: VecDeque<WorkerId>,
     pub(crate) leases: BTreeMap<LeaseId, Lease>,
     /// Workers with room in their window and nothing to fill it.
     pub(crate) hungry: BTreeSet<SessionId>,
@@ -67,6 +78,10 @@ impl Scheduler {
             job_ids: BTreeMap::new(),
             workers: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            trusted: BTreeSet::new(),
+            standings: Standings::default(),
+            suspects: Suspects::default(),
+            networks: BTreeMap::new(),
             records: BTreeMap::new(),
             record_order: VecDeque::new(),
             leases: BTreeMap::new(),
@@ -155,7 +170,9 @@ impl Scheduler {
             .speed_keys
             .entry((seed.program, seed.entry.clone()))
             .or_insert(SpeedKey(next));
-        let mut job = Job::new(self.now_ms, seed, key);
+        // Every job its own sequence, so that jobs do not tell of each other.
+        let chance = self.config.seed ^ seed.id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut job = Job::new(self.now_ms, seed, key, chance);
         job.served = self.least_served();
         self.job_ids.insert(job.seed.id, handle);
         self.jobs.insert(handle, job);
@@ -246,6 +263,9 @@ impl Scheduler {
             return;
         };
         job.ending = true;
+        if let Some(checks) = &mut job.checks {
+            checks.clear();
+        }
         let leases: Vec<LeaseId> = job.leases.iter().copied().collect();
         for id in leases {
             self.cancel_lease(id);
@@ -334,6 +354,9 @@ impl Scheduler {
             job.pending.remove(run);
             job.retries
                 .retain(|shard, _| !(run.first..run.end()).contains(shard));
+            if let Some(checks) = &mut job.checks {
+                checks.drop_run(run);
+            }
         }
         let lost: Vec<LeaseId> = job
             .leases
@@ -372,6 +395,7 @@ impl Scheduler {
         self.emit(Output::JobOver {
             job: handle,
             id: job.seed.id,
+            trust: job.checks.map(|checks| checks.report),
         });
     }
 
@@ -404,39 +428,6 @@ impl Scheduler {
                 None => JobState::Succeeded,
             };
             self.request_state(handle, state, failed);
-        }
-    }
-
-    fn on_worker_joined(&mut self, seed: WorkerSeed) {
-        if let Some(&older) = self.sessions.get(&seed.id) {
-            let detail = "the same worker connected again; this older connection ends".into();
-            self.end_session(older, RefusalCode::Replaced, detail);
-        }
-        let (session, id) = (seed.session, seed.id);
-        let record = self.take_record(id);
-        self.sessions.insert(id, session);
-        self.workers
-            .insert(session, Executor::new(self.now_ms, seed, record));
-        self.timers.set(self.now_ms + SWEEP_MS, Timer::Sweep);
-        self.emit(Output::WorkerChanged(id));
-        self.feed(session);
-    }
-
-    fn take_record(&mut self, id: WorkerId) -> Record {
-        let record = self.records.remove(&id);
-        if record.is_some() {
-            self.record_order.retain(|kept| *kept != id);
-        }
-        record.unwrap_or_default()
-    }
-
-    fn keep_record(&mut self, id: WorkerId, record: Record) {
-        self.records.insert(id, record);
-        self.record_order.push_back(id);
-        while self.record_order.len() > RECORDS_MAX {
-            if let Some(oldest) = self.record_order.pop_front() {
-                self.records.remove(&oldest);
-            }
         }
     }
 
@@ -504,44 +495,6 @@ impl Scheduler {
         self.emit(Output::WorkerChanged(id));
     }
 
-    /// Ends a session from this side, as if it had been lost.
-    pub(crate) fn end_session(&mut self, session: SessionId, code: RefusalCode, detail: String) {
-        self.on_worker_left(session);
-        self.emit(Output::End {
-            session,
-            code,
-            detail,
-        });
-    }
-
-    fn on_worker_left(&mut self, session: SessionId) {
-        let Some(worker) = self.workers.remove(&session) else {
-            return;
-        };
-        let id = worker.seed.id;
-        if self.sessions.get(&id) == Some(&session) {
-            self.sessions.remove(&id);
-        }
-        self.hungry.remove(&session);
-        for job in self.jobs.values_mut() {
-            job.opened.remove(&session);
-        }
-        let leases: Vec<LeaseId> = worker.leases.iter().copied().collect();
-        let lost = leases
-            .iter()
-            .filter_map(|id| self.leases.get(id))
-            .map(|l| u64::from(l.left.count()))
-            .sum::<u64>();
-        let mut record = worker.record;
-        record.lost += lost;
-        self.keep_record(id, record);
-        for lease in leases {
-            self.lose_lease(lease, id);
-        }
-        self.emit(Output::WorkerChanged(id));
-        self.feed_hungry();
-    }
-
     fn on_timer(&mut self) {
         while let Some(timer) = self.timers.take_due(self.now_ms) {
             match timer {
@@ -577,6 +530,7 @@ impl Scheduler {
         for id in expired {
             self.expire_lease(id);
         }
+        self.close_due();
         if !self.workers.is_empty() {
             self.timers.set(self.now_ms + SWEEP_MS, Timer::Sweep);
         }

@@ -5,6 +5,7 @@ use crate::scheduler::Scheduler;
 use protocol::api::{JobCounts, Speed, Worker};
 use protocol::ids::{JobId, LeaseId, WorkerId};
 use protocol::job::JobState;
+use protocol::trust::TrustReport;
 use protocol::wire::JobHandle;
 
 /// A job that is not over, as this coordinator sees it.
@@ -22,6 +23,8 @@ pub struct LiveJob {
     pub items_per_second: f64,
     /// Predicted milliseconds to the end.
     pub remaining_ms: Option<u64>,
+    /// What was done so that its answers can be trusted; absent at `private`.
+    pub trust: Option<TrustReport>,
 }
 
 /// Sums over everything, for the overview.
@@ -65,6 +68,7 @@ impl Scheduler {
             counts: counts(job),
             items_per_second,
             remaining_ms,
+            trust: job.checks.as_ref().map(|checks| checks.report),
         })
     }
 
@@ -175,7 +179,8 @@ fn waiting(job: &Job) -> u64 {
 fn counts(job: &Job) -> JobCounts {
     let totals = &job.totals;
     let settled = u64::from(totals.shards_accepted + totals.shards_failed + totals.shards_skipped);
-    let held = waiting(job) + u64::from(job.leased) + u64::from(job.storing);
+    let verifying = u64::from(job.storing) + u64::from(job.undecided());
+    let held = waiting(job) + u64::from(job.leased) + verifying;
     let cut = u64::from(totals.shards_cut);
     JobCounts {
         items: totals.items,
@@ -186,7 +191,7 @@ fn counts(job: &Job) -> JobCounts {
         // What other coordinators hold is counted as pending here: it waits, seen from this one.
         pending: waiting(job) + cut.saturating_sub(settled + held),
         leased: u64::from(job.leased),
-        verifying: u64::from(job.storing),
+        verifying,
         accepted: u64::from(totals.shards_accepted),
         failed: u64::from(totals.shards_failed),
         skipped: u64::from(totals.shards_skipped),

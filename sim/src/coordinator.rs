@@ -8,9 +8,10 @@ use crate::twin::Sabotage;
 use crate::world::{Event, World};
 use bytes::Bytes;
 use protocol::frame::{decode_from_worker, encode_to_worker};
-use protocol::ids::{BlobHash, JobId, LeaseId, ProgramHash, SessionId};
+use protocol::ids::{AccountId, BlobHash, JobId, LeaseId, ProgramHash, SessionId};
 use protocol::job::{JobState, Limits, Needs};
 use protocol::limits::HEARTBEAT_MS;
+use protocol::trust::NetworkPrefix;
 use protocol::wire::{
     FromWorker, Hello, ItemSource, JobHandle, Lease, LeaseInput, OpenJob, RefusalCode, ToWorker,
 };
@@ -83,7 +84,12 @@ impl World {
         self.line("coordinator starts");
         self.disturbed_us = self.disturbed_us.max(self.now_us);
         let epoch = self.coordinator.epoch + 1;
-        let scheduler = Some(Scheduler::new(SchedulerConfig { epoch, shared: false }));
+        let scheduler = Some(Scheduler::new(SchedulerConfig {
+            epoch,
+            seed: u64::from(epoch),
+            same_network: false,
+            shared: false,
+        }));
         let leases_sent = std::mem::take(&mut self.coordinator.leases_sent);
         self.coordinator = Coordinator {
             scheduler,
@@ -173,6 +179,7 @@ impl World {
             attempts_max: plan.attempts_max,
             memory_mib: 64,
             needs: Needs::default(),
+            trust: plan.trust,
             reduces: job.is_multiple_of(2),
             state,
             stage: 0,
@@ -226,6 +233,8 @@ impl World {
                 self.tell(session, &ToWorker::Cancel { lease, shards });
             }
             // Whoever carries reductions out takes any time; at once is one of them.
+            Output::Caught { account, .. } => self.line(&format!("{account} is caught")),
+            Output::Verified { .. } => {}
             Output::Reduce(job) => self
                 .coordinator
                 .inputs
@@ -388,7 +397,14 @@ impl World {
             window_max: hello.window_max,
             memory_mib: hello.memory_mib,
             simd: hello.simd,
-            trusted: false,
+            trusted: self
+                .plan
+                .workers
+                .get(hello.worker.0 as usize)
+                .is_some_and(|w| w.trusted),
+            account: AccountId(hello.worker.0),
+            network: NetworkPrefix(hello.worker.0),
+            caught: false,
             cached: hello.cached,
         };
         self.scheduler(Input::WorkerJoined(Box::new(seed)));

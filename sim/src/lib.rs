@@ -14,6 +14,7 @@
 //! | `network` | delay, order, cuts |
 //! | `store` | what is durable |
 //! | `task` | what is computed, and what must come out |
+//! | [`sabotage`] | liars against the trust levels, without a network, a million shards at a time |
 #![forbid(unsafe_code)]
 
 pub mod chance;
@@ -22,6 +23,7 @@ mod coordinator;
 mod network;
 mod node;
 pub mod plan;
+pub mod sabotage;
 mod store;
 mod task;
 mod trace;

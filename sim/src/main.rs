@@ -1,11 +1,16 @@
-//! `sim SEED` replays a seed with everything that happens; `sim --seeds N` runs many.
-use clap::Parser;
+//! `sim SEED` replays a seed with everything that happens; `sim --seeds N` runs many; `sim trust` sets
+//! liars against the trust levels.
+use clap::{Parser, Subcommand};
+use protocol::trust::Trust;
 use sim::twin::Sabotage;
 use std::process::ExitCode;
 
 /// Runs both hearts under a virtual clock and a bad network.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The seed to replay, with everything that happens
     seed: Option<u64>,
     /// Run this many seeds and say only what came of them
@@ -16,17 +21,54 @@ struct Arguments {
     from: u64,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Sets liars of every kind against the trust levels: what is accepted, and what it costs
+    Trust {
+        /// Shards of every job
+        #[arg(long, default_value_t = 1_000_000)]
+        shards: u32,
+        /// Only this level
+        #[arg(long)]
+        level: Option<String>,
+        /// Only adversaries whose description contains this, such as "hit and run"
+        #[arg(long, default_value = "")]
+        only: String,
+        /// Trusted workers, with four slots each; as many as the level needs, where it is not said
+        #[arg(long)]
+        trusted: Option<u32>,
+        /// From where chance comes
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let good = match arguments.seed {
-        Some(seed) => replay(seed),
-        None => many(arguments.from, arguments.seeds.unwrap_or(200)),
+    let good = match (arguments.command, arguments.seed) {
+        (Some(command), _) => trust(&command),
+        (None, Some(seed)) => replay(seed),
+        (None, None) => many(arguments.from, arguments.seeds.unwrap_or(200)),
     };
     if good {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn trust(command: &Command) -> bool {
+    let Command::Trust {
+        shards,
+        level,
+        only,
+        trusted,
+        seed,
+    } = command;
+    let named = |trust: &Trust| level.as_ref().is_none_or(|word| word == trust.word());
+    let wanted = |trust: &Trust| *trust != Trust::Private && named(trust);
+    let levels: Vec<Trust> = Trust::ALL.into_iter().filter(wanted).collect();
+    sim::sabotage::table(&levels, only, *shards, *trusted, *seed)
 }
 
 fn replay(seed: u64) -> bool {

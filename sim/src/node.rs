@@ -368,8 +368,11 @@ impl World {
     ) -> Input {
         let flaky = !self.faults_over && self.chance.percent(self.plan.workers[node].flaky_percent);
         let result = match flaky {
-            true => Err(String::from("something is wrong with this machine")),
-            false => task::execute(&self.plan.jobs[job], &shard.input),
+            true => Err((
+                Cause::OutOfMemory,
+                String::from("something is wrong with this machine"),
+            )),
+            false => task::execute(&self.plan.jobs[job], &shard.input).map_err(|d| (Cause::Trapped, d)),
         };
         let shard = shard.shard;
         match result {
@@ -385,11 +388,8 @@ impl World {
                     busy_us,
                 }
             }
-            Err(detail) => {
-                let failure = Failure {
-                    cause: Cause::Trapped,
-                    detail,
-                };
+            Err((cause, detail)) => {
+                let failure = Failure { cause, detail };
                 Input::SlotFailed {
                     slot,
                     lease,

@@ -1,6 +1,7 @@
 //! What a seed stands for: who takes part, what is to be done, and everything that goes wrong when.
 use crate::chance::Chance;
 use protocol::job::{Encoding, Grain, OnFailure};
+use protocol::trust::Trust;
 use protocol::wire::{ItemSource, WorkerKind};
 
 /// One second of virtual time, in microseconds.
@@ -44,6 +45,8 @@ pub struct WorkerPlan {
     pub joins_us: u64,
     /// Whether it cannot run a certain program.
     pub refuses_job: Option<usize>,
+    /// Whether its answers stand.
+    pub trusted: bool,
     /// How far its clock is from the coordinator's, in milliseconds.
     pub clock_ahead_ms: u64,
 }
@@ -75,6 +78,8 @@ pub struct JobPlan {
     pub weight: u16,
     /// Bytes of an item's output beyond what says which item it was.
     pub padding_bytes: usize,
+    /// How far workers are trusted with it.
+    pub trust: Trust,
     /// What people do to it, and when after its submission.
     pub steers: Vec<(u64, Person)>,
 }
@@ -130,8 +135,8 @@ impl Plan {
         let c = &mut chance;
         let faults_end_us = c.between(20, 120) * SECOND_US;
         let workers: Vec<WorkerPlan> = (0..c.between(1, 8)).map(|_| worker(c, faults_end_us)).collect();
-        let jobs: Vec<JobPlan> = (0..c.between(1, 5)).map(|_| job(c, faults_end_us)).collect();
-        let workers = with_refusals(c, workers, jobs.len());
+        let mut jobs: Vec<JobPlan> = (0..c.between(1, 5)).map(|_| job(c, faults_end_us)).collect();
+        let mut workers = with_refusals(c, workers, jobs.len());
         // A third of the seeds are quiet, a third rough, a third terrible.
         let count = c.one_of(&[0, 1, 3]) * workers.len() as u64 + c.between(0, 4);
         let faults = (0..count)
@@ -139,6 +144,7 @@ impl Plan {
             .collect();
         let delay_us = c.magnitude(50, 200_000);
         let commit_us = c.magnitude(200, 300_000);
+        with_trust(seed, &mut workers, &mut jobs);
         Self {
             workers,
             jobs,
@@ -162,6 +168,7 @@ fn worker(c: &mut Chance, end_us: u64) -> WorkerPlan {
         flaky_percent: c.one_of(&[0, 0, 0, 2, 20]),
         joins_us: if c.percent(60) { 0 } else { c.between(0, end_us) },
         refuses_job: None,
+        trusted: false,
         clock_ahead_ms: c.magnitude(1, 1 << 40),
     }
 }
@@ -173,6 +180,25 @@ fn with_refusals(c: &mut Chance, mut workers: Vec<WorkerPlan>, jobs: usize) -> V
     }
     workers[0].joins_us = 0;
     workers
+}
+
+/// Half of the jobs are checked, by a trusted worker where there is one. Their own
+/// sequence of chance, so that the seeds kept from before stand for what they stood for.
+fn with_trust(seed: u64, workers: &mut [WorkerPlan], jobs: &mut [JobPlan]) {
+    let mut chance = Chance::new(!seed);
+    let poisoned = jobs.iter().any(|job| job.poison.is_some());
+    let refused = workers.iter().any(|worker| worker.refuses_job.is_some());
+    // Without a trusted worker, two strangers at least must be there, and nothing that takes a vote.
+    let strangers_do = workers.len() >= 3 && !poisoned && !refused;
+    workers[0].trusted = chance.percent(50) || !strangers_do;
+    for job in jobs {
+        job.trust = match chance.between(0, 6) {
+            0 => Trust::Fast,
+            1 => Trust::Standard,
+            2 if workers[0].trusted => Trust::Verified,
+            _ => Trust::Private,
+        };
+    }
 }
 
 fn job(c: &mut Chance, end_us: u64) -> JobPlan {
@@ -213,6 +239,7 @@ fn job(c: &mut Chance, end_us: u64) -> JobPlan {
         attempts_max: c.one_of(&[2, 5, 5]),
         priority: c.one_of(&[0, 0, 5, -5]),
         weight: c.one_of(&[100, 100, 10, 1_000]),
+        trust: Trust::Private,
         padding_bytes: if long { 300_000 / 3 } else { c.one_of(&[0, 0, 20]) },
         steers,
     }

@@ -55,7 +55,8 @@ enum Task {
     Test(suite::Test),
     /// Check the house's own rules: sizes, directions, purity, names.
     Tidy,
-    /// Replay the simulator: `cargo xtask sim -- SEED`.
+    /// Replay the simulator: `cargo xtask sim -- SEED`; or set liars against the trust levels:
+    /// `cargo xtask sim -- trust`.
     Sim {
         /// Handed to the simulator as they are.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -88,9 +89,23 @@ fn run(task: Task) -> Result<()> {
         Task::Start(start) => start::run(&house, &start),
         Task::Test(test) => suite::run(&house, &test),
         Task::Tidy => tidy::run(&house),
-        Task::Sim { args } => forward(&house, &["--package", "sim", "--bin", "sim"], &args),
+        Task::Sim { args } => sim(&house, &args),
         Task::Bench { args } => forward(&house, &["--release", "--package", "bench"], &args),
     }
+}
+
+/// A seed is replayed with its debug assertions; a million shards want speed.
+fn sim(house: &House, args: &[String]) -> Result<()> {
+    let profile = if args.first().is_some_and(|first| first == "trust") {
+        "release"
+    } else {
+        "dev"
+    };
+    forward(
+        house,
+        &["--profile", profile, "--package", "sim", "--bin", "sim"],
+        args,
+    )
 }
 
 /// `cargo run` of one of our own tools, with the arguments it was given.

@@ -1,11 +1,12 @@
 //! The core: the one task that owns the scheduler.
 use super::handle::{Engine, EngineError, Message, SessionOut, WorkerHello};
 use super::job::JobInfo;
+use super::reports::Reports;
 use super::stats::Stats;
 use super::writer::{Told, Writer};
 use crate::store::{COORDINATOR_HEARTBEAT_MS, Chunk, Done, Op, Restored, RestoredClaim, StoredJob};
 use protocol::api::Worker;
-use protocol::ids::{ClaimId, JobId, SessionId};
+use protocol::ids::{AccountId, ClaimId, JobId, SessionId};
 use protocol::limits::{COMMIT_BACKLOG_BYTES_MAX, JOBS_OPEN_MAX, WORKERS_MAX};
 use protocol::wire::JobHandle;
 use scheduler::{Input, JobSeed, Scheduler, SchedulerConfig, WorkerSeed};
@@ -43,6 +44,8 @@ pub(super) struct Facts {
     pub(super) epoch: u32,
     pub(super) shared: bool,
     pub(super) durability: String,
+    /// From where it is drawn which shards are checked; never shown.
+    pub(super) seed: u64,
 }
 
 /// Operations on their way to the disk: those of the batch the writer has, and those behind it.
@@ -68,6 +71,8 @@ pub(crate) struct Core {
     pub(super) commits: Commits,
     pub(super) stats: Stats,
     pub(super) changed_jobs: BTreeSet<JobHandle>,
+    /// What was done for the answers of jobs lately over.
+    pub(super) reports: Reports,
     /// Jobs whose outputs are all there and are to be reduced.
     pub(super) reductions: mpsc::Sender<JobId>,
     writer: Writer,
@@ -108,6 +113,8 @@ impl Core {
             engine,
             scheduler: Scheduler::new(SchedulerConfig {
                 epoch: facts.epoch,
+                seed: facts.seed,
+                same_network: false,
                 shared: facts.shared,
             }),
             stats: Stats::new(clock.now_ms()),
@@ -117,6 +124,7 @@ impl Core {
             gone: VecDeque::new(),
             commits: Commits::default(),
             changed_jobs: BTreeSet::new(),
+            reports: Reports::default(),
             reductions,
             writer,
             clock,
@@ -320,6 +328,7 @@ impl Core {
             attempts_max: spec.attempts_max,
             memory_mib: spec.limits.memory_mib,
             needs: spec.needs,
+            trust: spec.trust,
             reduces: spec.reduce.is_some(),
             state: job.state,
             stage: 0,
@@ -362,7 +371,11 @@ impl Core {
         let session = SessionId(u64::from(self.facts.epoch) << 40 | self.sessions_made);
         self.sessions_made += 1;
         self.sessions.insert(session, outputs);
-        let WorkerHello { hello, trusted } = hello;
+        let WorkerHello {
+            hello,
+            trusted,
+            network,
+        } = hello;
         self.gone.retain(|worker| worker.id != hello.worker);
         let seed = WorkerSeed {
             id: hello.worker,
@@ -375,6 +388,9 @@ impl Core {
             memory_mib: hello.memory_mib,
             simd: hello.simd,
             trusted,
+            account: AccountId(hello.worker.0),
+            network,
+            caught: false,
             cached: hello.cached,
         };
         self.input(Input::WorkerJoined(Box::new(seed)));

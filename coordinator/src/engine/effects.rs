@@ -42,7 +42,17 @@ impl Core {
                 Output::Reduce(id) => self.begin_reduction(id),
                 Output::JobChanged(job) => drop(self.changed_jobs.insert(job)),
                 Output::WorkerChanged(id) => self.publish_worker(id),
-                Output::JobOver { job, id } => self.on_job_over(job, id),
+                Output::Caught { account, job, shard } => {
+                    tracing::warn!(%account, %job, shard, "a wrong answer: what the account returned is thrown away");
+                }
+                // Whose work it was is not booked yet.
+                Output::Verified { .. } => {}
+                Output::JobOver { job, id, trust } => {
+                    if let Some(report) = trust {
+                        self.reports.keep(id, report);
+                    }
+                    self.on_job_over(job, id);
+                }
             }
         }
     }

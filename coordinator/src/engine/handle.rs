@@ -6,6 +6,7 @@ use crate::store::{Chunk, Done, JobRecord, Op, Reader};
 use protocol::api::{Explanation, ItemsAdded, Overview, Worker};
 use protocol::ids::{BlobHash, JobId, LeaseId, SessionId, WorkerId};
 use protocol::limits::{ENGINE_QUEUE_MAX, SESSION_QUEUE_MESSAGES_MAX};
+use protocol::trust::{NetworkPrefix, TrustReport};
 use protocol::wire::{FromWorker, Hello, JobHandle, RefusalCode};
 use scheduler::{Grant, Input, LiveJob};
 use std::sync::Arc;
@@ -85,6 +86,8 @@ pub(crate) enum SessionOut {
 pub(crate) struct WorkerHello {
     pub(crate) hello: Hello,
     pub(crate) trusted: bool,
+    /// From where it connects.
+    pub(crate) network: NetworkPrefix,
 }
 
 /// A session that joined.
@@ -184,6 +187,12 @@ impl Engine {
     /// How jobs stand in memory; `None` for those that are over or elsewhere.
     pub async fn live(&self, jobs: Vec<JobId>) -> Result<Vec<Option<LiveJob>>, EngineError> {
         self.ask(move |core| jobs.into_iter().map(|id| core.live(id)).collect())
+            .await
+    }
+
+    /// What was done so that answers can be trusted, for jobs that are not over or lately were.
+    pub async fn trust(&self, jobs: Vec<JobId>) -> Result<Vec<Option<TrustReport>>, EngineError> {
+        self.ask(move |core| jobs.into_iter().map(|id| core.trust(id)).collect())
             .await
     }
 

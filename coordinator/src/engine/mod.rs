@@ -17,6 +17,7 @@ mod feed;
 mod handle;
 mod job;
 mod remote;
+mod reports;
 mod stats;
 mod writer;
 
@@ -44,6 +45,8 @@ pub fn start(mut store: Box<dyn Store>) -> Result<Started, StoreError> {
     let reader = store.reader();
     let restored = store.restore()?;
     let (epoch, shared, durability) = (store.epoch(), store.is_shared(), store.durability());
+    let no_chance = |error| StoreError::Unavailable(format!("no random bytes to be had: {error}"));
+    let seed = getrandom::u64().map_err(no_chance)?;
     let (writer, committed) = writer::spawn(store);
     let (engine, messages) = Engine::new(reader.clone());
     let (wanted, reductions) = mpsc::channel(JOBS_OPEN_MAX);
@@ -54,6 +57,7 @@ pub fn start(mut store: Box<dyn Store>) -> Result<Started, StoreError> {
             epoch,
             shared,
             durability,
+            seed,
         },
         wanted,
     );

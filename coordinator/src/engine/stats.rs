@@ -3,6 +3,7 @@ use super::core::Core;
 use protocol::api::{Event, Overview, Sample, Worker};
 use protocol::ids::{JobId, WorkerId};
 use protocol::job::JobState;
+use protocol::trust::TrustReport;
 use scheduler::{LiveJob, Sums};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -152,6 +153,11 @@ impl Core {
 
     pub(super) fn live(&self, id: JobId) -> Option<LiveJob> {
         self.scheduler.live_job(self.scheduler.handle_of(id)?)
+    }
+
+    pub(super) fn trust(&self, id: JobId) -> Option<TrustReport> {
+        let live = self.live(id).and_then(|live| live.trust);
+        live.or_else(|| self.reports.get(id))
     }
 
     pub(super) fn workers(&self) -> Vec<Worker> {

@@ -48,12 +48,18 @@ pub(crate) fn last_stage(
 /// Several jobs, in the order given.
 pub(crate) async fn jobs(app: &App, stored: Vec<StoredJob>) -> ApiResult<Vec<Job>> {
     let ids = stored.iter().map(|job| job.record.id).collect();
+    let ids: Vec<JobId> = ids;
+    let trust = app.engine.trust(ids.clone()).await?;
+    let trust = trust.into_iter().chain(std::iter::repeat_with(|| None));
     let live = app.engine.live(ids).await?;
     let live = live.into_iter().chain(std::iter::repeat_with(|| None));
     Ok(stored
         .into_iter()
-        .zip(live)
-        .map(|(stored, live)| merge(stored, live))
+        .zip(live.zip(trust))
+        .map(|(stored, (live, trust))| Job {
+            trust,
+            ..merge(stored, live)
+        })
         .collect())
 }
 
@@ -91,6 +97,7 @@ pub(crate) fn merge(stored: StoredJob, live: Option<LiveJob>) -> Job {
         remaining_ms: None,
         busy_ms: totals.busy_us / 1_000,
         reduction: None,
+        trust: live.as_ref().and_then(|live| live.trust),
     };
     // A job that is over in the store is over, whatever the memory of it says.
     if let Some(live) = live.filter(|_| !state.is_over()) {

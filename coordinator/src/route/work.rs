@@ -2,14 +2,17 @@
 use super::App;
 use super::problem::{ApiError, ApiResult, kind};
 use crate::session::{self, WorkerAccess};
-use axum::extract::State;
+use axum::Extension;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{ConnectInfo, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
 use protocol::limits::FRAME_BYTES_MAX;
 use protocol::problem::Problem;
+use protocol::trust::NetworkPrefix;
 use protocol::{PREPARE_HEADER, WIRE_SUBPROTOCOL};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Zero-filled before every read, so larger is slower.
@@ -26,6 +29,7 @@ const WRITE_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX + WRITE_BUFFER_BYTES;
         (status = "default", body = Problem)))]
 pub(crate) async fn work(
     State(app): State<Arc<App>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> ApiResult<Response> {
     let upgrade = upgrade.map_err(|error| {
@@ -37,6 +41,8 @@ pub(crate) async fn work(
     })?;
     let who = WorkerAccess {
         token_required: app.worker_token_required,
+        // Peers whose address is not known count as neighbours of each other.
+        network: peer.map_or(NetworkPrefix(0), |peer| NetworkPrefix::of(peer.0.0.ip())),
         auth: app.auth.clone(),
         blobs: app.blobs.clone(),
         programs: app.programs.clone(),

@@ -20,6 +20,7 @@ use protocol::api::Scope;
 use protocol::frame::{decode_from_worker, encode_to_worker};
 use protocol::ids::{SessionId, WorkerId};
 use protocol::limits::{CACHED_PROGRAMS_MAX, HEARTBEAT_MS, HELLO_MS_MAX, NAME_CHARS_MAX};
+use protocol::trust::NetworkPrefix;
 use protocol::wire::{FromWorker, Hello, OpenJob, RefusalCode, ToWorker};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Who may be a worker here, and where the programs of jobs and the items of leases lie.
 pub(crate) struct WorkerAccess {
     pub(crate) token_required: bool,
+    /// From where the peer connects.
+    pub(crate) network: NetworkPrefix,
     pub(crate) auth: Arc<Auth>,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) programs: Arc<Programs>,
@@ -111,6 +114,7 @@ async fn hello(socket: &mut WebSocket, access: &WorkerAccess) -> Result<WorkerHe
     Ok(WorkerHello {
         hello: Hello { token: None, ..hello },
         trusted,
+        network: access.network,
     })
 }
 

@@ -9,4 +9,5 @@ mod pages;
 mod reduce;
 mod results;
 mod support;
+mod trust;
 mod wire;

@@ -197,6 +197,8 @@ pub(crate) struct RawWorker {
     jobs: HashMap<u32, OpenJob>,
     /// Items with this value fail.
     pub(crate) fails_on: Option<i64>,
+    /// Everything it says is one too much.
+    pub(crate) lies: bool,
     /// Ends after this many leases.
     pub(crate) leases_max: u32,
 }
@@ -242,8 +244,12 @@ pub(crate) async fn next(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>
 
 impl RawWorker {
     pub(crate) async fn join(server: &Server, worker: u64) -> Self {
+        Self::join_as(server, worker, None).await
+    }
+
+    pub(crate) async fn join_as(server: &Server, worker: u64, token: Option<&str>) -> Self {
         let mut socket = connect(server).await;
-        let hello = encode_from_worker(&hello(worker, None));
+        let hello = encode_from_worker(&hello(worker, token));
         socket.send(Message::Binary(hello.into())).await.unwrap();
         let welcome = next(&mut socket).await.unwrap();
         assert!(matches!(welcome, ToWorker::Welcome { .. }), "{welcome:?}");
@@ -251,6 +257,7 @@ impl RawWorker {
             socket,
             jobs: HashMap::new(),
             fails_on: None,
+            lies: false,
             leases_max: u32::MAX,
         }
     }
@@ -323,7 +330,8 @@ impl RawWorker {
             }
             let mut output = Vec::new();
             for value in values {
-                kernel_abi::write_framed(&mut output, (value * factor).to_string().as_bytes());
+                let said = value * factor + i64::from(self.lies);
+                kernel_abi::write_framed(&mut output, said.to_string().as_bytes());
             }
             assert!(outputs.push(shard, &output));
         }

@@ -2,13 +2,13 @@
 //!
 //! Every message of a worker passes through the real frame codec, and every invariant of
 //! `Scheduler::check` is asserted after every input.
-use bytes::Bytes;
 use protocol::cut::{Cut, ShardRun};
 use protocol::frame::{decode_from_worker, encode_from_worker};
-use protocol::ids::{ClaimId, JobId, LeaseId, ProgramHash, SessionId, WorkerId};
+use protocol::ids::{AccountId, ClaimId, JobId, LeaseId, ProgramHash, SessionId, WorkerId};
 use protocol::job::{Grain, JobState, Needs, OnFailure};
 use protocol::run::OutputsBuilder;
 use protocol::totals::Totals;
+use protocol::trust::{NetworkPrefix, Trust};
 use protocol::wire::{Cause, Failure, FromWorker, JobHandle, PauseReason, WorkerKind};
 use scheduler::{Effect, Grant, Input, JobSeed, Output, Scheduler, SchedulerConfig, Steer, WorkerSeed};
 use std::collections::{BTreeMap, VecDeque};
@@ -37,6 +37,8 @@ pub(crate) fn play(scenario: &str) -> String {
     let mut world = World {
         scheduler: Scheduler::new(SchedulerConfig {
             epoch: 0,
+            seed: 11,
+            same_network: scenario.contains("same_network"),
             shared: false,
         }),
         now_ms: 0,
@@ -57,6 +59,11 @@ pub(crate) fn play(scenario: &str) -> String {
         world.step(line);
     }
     world.transcript
+}
+
+fn level(word: &str) -> Trust {
+    let found = Trust::ALL.into_iter().find(|level| level.word() == word);
+    found.expect("a level")
 }
 
 struct Words<'a>(Vec<&'a str>);
@@ -129,6 +136,7 @@ impl World {
             "cancel" => self.steer(name, Steer::Cancel { reason: None }),
             "explain" => self.explain(name),
             "counts" => self.counts(name),
+            "report" => self.report(name),
             other => panic!("unknown step {other}"),
         }
     }
@@ -169,6 +177,9 @@ impl World {
                 native: words.has("native"),
                 ..Needs::default()
             },
+            trust: words
+                .value("trust")
+                .map_or(Trust::Private, |word: String| level(&word)),
             reduces: words.has("reduces"),
             state: JobState::Queued,
             stage: 0,
@@ -199,7 +210,10 @@ impl World {
             window_max: words.value("window").unwrap_or(64),
             memory_mib: 256,
             simd: true,
-            trusted: false,
+            trusted: words.has("trusted"),
+            account: AccountId(words.value("account").unwrap_or(id.0)),
+            network: NetworkPrefix(words.value("network").unwrap_or(id.0)),
+            caught: false,
             cached: Vec::new(),
         };
         self.input(Input::WorkerJoined(Box::new(seed)));
@@ -221,10 +235,12 @@ impl World {
         }
     }
 
-    /// `finish A [count=N] [ms=M]`: its oldest N shards (all by default), M ms each.
+    /// `finish A [count=N] [ms=M] [says=W]`: its oldest N shards (all by default), M ms each, with W for
+    /// an output.
     fn finish(&mut self, name: &str, words: &Words<'_>) {
         let mut count: usize = words.value("count").unwrap_or(usize::MAX);
         let ms: f64 = words.value("ms").unwrap_or(1.0);
+        let says: String = words.value("says").unwrap_or_else(|| "out".into());
         for id in self.leases_of(name) {
             let Some((_, _, left)) = self.held.get_mut(&id) else {
                 continue;
@@ -234,17 +250,17 @@ impl World {
             if left.is_empty() {
                 self.held.remove(&id);
             }
-            self.send_outputs(name, id, &shards, ms);
+            self.send_outputs(name, id, &shards, ms, &says);
         }
     }
 
     /// `late A lease=N shard=K`: an output under a lease that may be over.
     fn late(&mut self, name: &str, words: &Words<'_>) {
         let lease = LeaseId(words.value("lease").unwrap());
-        self.send_outputs(name, lease, &[words.value("shard").unwrap()], 1.0);
+        self.send_outputs(name, lease, &[words.value("shard").unwrap()], 1.0, "out");
     }
 
-    fn send_outputs(&mut self, name: &str, lease: LeaseId, shards: &[u32], ms: f64) {
+    fn send_outputs(&mut self, name: &str, lease: LeaseId, shards: &[u32], ms: f64, says: &str) {
         let mut builder = OutputsBuilder::default();
         let flush = |builder: &mut OutputsBuilder, world: &mut Self| {
             if let Some(outputs) = builder.finish() {
@@ -260,9 +276,9 @@ impl World {
             }
         };
         for shard in shards {
-            if !builder.push(*shard, &Bytes::from_static(b"out")) {
+            if !builder.push(*shard, says.as_bytes()) {
                 flush(&mut builder, self);
-                builder.push(*shard, b"out");
+                builder.push(*shard, says.as_bytes());
             }
         }
         flush(&mut builder, self);
@@ -333,6 +349,20 @@ impl World {
         }
     }
 
+    /// `report J`: what was done so that its answers can be trusted.
+    fn report(&mut self, name: &str) {
+        let handle = self.scheduler.handle_of(self.id_of(name));
+        let Some(r) = handle.and_then(|h| self.scheduler.live_job(h)?.trust) else {
+            return writeln!(self.transcript, "  nothing to report").unwrap();
+        };
+        writeln!(
+            self.transcript,
+            "  {} executions={} checks={} conflicts={} withdrawn={} shards_withdrawn={}",
+            r.level, r.executions, r.spot_checks, r.conflicts, r.workers_withdrawn, r.shards_withdrawn
+        )
+        .unwrap();
+    }
+
     fn counts(&mut self, name: &str) {
         let handle = self.scheduler.handle_of(self.id_of(name));
         let Some(live) = handle.and_then(|h| self.scheduler.live_job(h)) else {
@@ -400,6 +430,17 @@ impl World {
                     "cancel lease {} of {}: {shards:?}",
                     lease.0,
                     self.name_of(*session)
+                )
+            }
+            Output::Caught { account, shard, .. } => {
+                format!("caught account {} with shard {shard}", account.0)
+            }
+            Output::Verified { account, run, .. } => {
+                format!(
+                    "verified {}..={} of account {}",
+                    run.first,
+                    run.end() - 1,
+                    account.0
                 )
             }
             Output::Reduce(id) => format!("reduce {}", self.job_names[id.0 as usize]),

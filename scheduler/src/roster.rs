@@ -1,0 +1,106 @@
+//! Who is connected: workers that come, go, and are remembered.
+use crate::executor::{Executor, Record, WorkerSeed};
+use crate::output::Output;
+use crate::scheduler::{SWEEP_MS, Scheduler};
+use crate::timer::Timer;
+use protocol::ids::{LeaseId, SessionId, WorkerId};
+use protocol::trust::NetworkPrefix;
+use protocol::wire::RefusalCode;
+
+/// Workers that left and are remembered with their speed.
+const RECORDS_MAX: usize = 1_000;
+
+impl Scheduler {
+    pub(crate) fn on_worker_joined(&mut self, seed: WorkerSeed) {
+        if let Some(&older) = self.sessions.get(&seed.id) {
+            let detail = "the same worker connected again; this older connection ends".into();
+            self.end_session(older, RefusalCode::Replaced, detail);
+        }
+        let (session, id) = (seed.session, seed.id);
+        if seed.trusted {
+            self.trusted.insert(session);
+        }
+        *self.networks.entry(seed.network).or_default() += 1;
+        let caught = seed.caught || self.standings.is_caught(seed.account);
+        let record = self.take_record(id);
+        self.sessions.insert(id, session);
+        self.workers.insert(
+            session,
+            Executor::new(self.now_ms, WorkerSeed { caught, ..seed }, record),
+        );
+        self.timers.set(self.now_ms + SWEEP_MS, Timer::Sweep);
+        self.emit(Output::WorkerChanged(id));
+        self.feed(session);
+    }
+
+    fn take_record(&mut self, id: WorkerId) -> Record {
+        let record = self.records.remove(&id);
+        if record.is_some() {
+            self.record_order.retain(|kept| *kept != id);
+        }
+        record.unwrap_or_default()
+    }
+
+    fn keep_record(&mut self, id: WorkerId, record: Record) {
+        self.records.insert(id, record);
+        self.record_order.push_back(id);
+        while self.record_order.len() > RECORDS_MAX {
+            if let Some(oldest) = self.record_order.pop_front() {
+                self.records.remove(&oldest);
+            }
+        }
+    }
+
+    /// Ends a session from this side, as if it had been lost.
+    pub(crate) fn end_session(&mut self, session: SessionId, code: RefusalCode, detail: String) {
+        self.on_worker_left(session);
+        self.emit(Output::End {
+            session,
+            code,
+            detail,
+        });
+    }
+
+    pub(crate) fn on_worker_left(&mut self, session: SessionId) {
+        let Some(worker) = self.workers.remove(&session) else {
+            return;
+        };
+        let id = worker.seed.id;
+        if self.sessions.get(&id) == Some(&session) {
+            self.sessions.remove(&id);
+        }
+        self.hungry.remove(&session);
+        self.trusted.remove(&session);
+        let account = worker.seed.account;
+        self.leave_network(worker.seed.network);
+        for job in self.jobs.values_mut() {
+            job.opened.remove(&session);
+        }
+        let leases: Vec<LeaseId> = worker.leases.iter().copied().collect();
+        let lost = leases
+            .iter()
+            .filter_map(|id| self.leases.get(id))
+            .map(|l| u64::from(l.left.count()))
+            .sum::<u64>();
+        let mut record = worker.record;
+        record.lost += lost;
+        self.keep_record(id, record);
+        for lease in leases {
+            self.lose_lease(lease, id);
+        }
+        if self.workers.values().all(|w| w.seed.account != account) {
+            self.close_account(account);
+        }
+        self.emit(Output::WorkerChanged(id));
+        self.feed_hungry();
+    }
+
+    fn leave_network(&mut self, network: NetworkPrefix) {
+        if let Some(sessions) = self.networks.get_mut(&network) {
+            *sessions -= 1;
+            if *sessions == 0 {
+                self.networks.remove(&network);
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What each level asks for: how often, how many, how long.
+use protocol::trust::{LIARS_SHARE_MAX, Trust};
+
+/// Every level's numbers. See the module's documentation for where they come from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Level {
+    /// The promised share of wrong shards among the accepted ones.
+    pub(crate) wrong_share_max: f64,
+    /// Passed checks that let a batch go; a batch with fewer shards has all of them checked.
+    pub(crate) checks_min: u32,
+    /// Share of a batch that is checked while it grows, so that plain liars are found early.
+    pub(crate) check_rate: f64,
+    /// Shards after which a batch ends although its worker stays.
+    pub(crate) batch_shards_max: u32,
+}
+
+/// Checks times bound at the worst rate of lying, while liars do [`LIARS_SHARE_MAX`] of the work
+/// (a test finds it again), and a little more so that a measurement stays below the bound too.
+const CHECKS_TIMES_BOUND: f64 = 0.1676 * 1.05;
+/// Batches end at so many times the checks they need: 3 % of a worker that never leaves is checked.
+const BATCH_TIMES_CHECKS: u32 = 32;
+
+impl Level {
+    /// `None` for a job whose workers are trusted.
+    pub(crate) fn of(trust: Trust) -> Option<Self> {
+        let wrong_share_max = trust.wrong_share_max()?;
+        let check_rate = match trust {
+            Trust::Private => return None,
+            Trust::Fast => 0.02,
+            Trust::Standard => 0.05,
+            Trust::Strict => 0.25,
+            Trust::Verified => 1.0,
+        };
+        let checks_min = (CHECKS_TIMES_BOUND / wrong_share_max.max(1e-9)).ceil();
+        let checks_min = checks_min.min(f64::from(u32::MAX / BATCH_TIMES_CHECKS)) as u32;
+        Some(Self {
+            wrong_share_max,
+            checks_min,
+            check_rate,
+            batch_shards_max: checks_min * BATCH_TIMES_CHECKS,
+        })
+    }
+
+    /// Whether every shard is computed again by a trusted worker.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.check_rate >= 1.0
+    }
+}
+
+/// What a check by somebody who is not trusted is worth: he colludes with the first as often as liars
+/// do the work.
+pub(crate) const STRANGERS_CHECK_WEIGHT: f64 = 1.0 - LIARS_SHARE_MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The share of wrong shards among the accepted ones when liars do `f` of the work and lie in a
+    /// share `x` of their shards, with `k` checks for each batch.
+    fn wrong_share(f: f64, x: f64, k: f64) -> f64 {
+        let passes = (1.0 - x).powf(k);
+        f * x * passes / (1.0 - f + f * passes)
+    }
+
+    #[test]
+    fn no_rate_of_lying_exceeds_the_bound() {
+        for trust in [Trust::Fast, Trust::Standard, Trust::Strict] {
+            let level = Level::of(trust).unwrap();
+            let k = f64::from(level.checks_min);
+            let rates = (1..200_000).map(|i| f64::from(i) / 200_000.0);
+            let worst = rates
+                .map(|x| wrong_share(LIARS_SHARE_MAX, x, k))
+                .fold(0.0, f64::max);
+            assert!(worst <= level.wrong_share_max, "{trust}: {worst:e} of {k} checks");
+            assert!(
+                worst >= 0.85 * level.wrong_share_max,
+                "{trust}: {k} checks are too many"
+            );
+        }
+    }
+
+    #[test]
+    fn fewer_checks_break_the_promise() {
+        let k = f64::from(Level::of(Trust::Standard).unwrap().checks_min) / 2.0;
+        assert!(wrong_share(LIARS_SHARE_MAX, 1.0 / k, k) > 1e-3);
+    }
+}
