@@ -140,6 +140,7 @@ export type Job = {
   /** When its first shard was handed out. */ started_ms?: number | null;
   /** Its state. */ state: JobState;
   /** When it was submitted, in milliseconds since 1970. */ submitted_ms: number;
+  trust?: TrustReport | null;
 };
 
 /** Items and shards of a job by state. */
@@ -395,8 +396,19 @@ export type TokenRequest = {
   /** What it allows. */ scopes: Array<Scope>;
 };
 
-/** How far workers are trusted. The other levels of the design come with checked answers. */
-export type Trust = "private";
+/** How far workers are trusted. Each level has a price; `private` costs nothing. */
+export type Trust = "private" | "fast" | "standard" | "strict" | "verified";
+
+/** What was done so that a job's answers can be trusted. */
+export type TrustReport = {
+  /** Second looks that said something else. */ conflicts: number;
+  /** Executions that came back, of whatever worth. */ executions: number;
+  /** The level. */ level: Trust;
+  /** Their outputs that were thrown away before anybody saw them. */ shards_withdrawn: number;
+  /** Shards that were computed a second time to check the first. */ spot_checks: number;
+  /** Accounts that were caught with a wrong answer. */ workers_withdrawn: number;
+  /** The promised share of wrong shards; absent where nothing is promised. */ wrong_share_max?: number | null;
+};
 
 /** Who a token makes of its bearer. */
 export type WhoAmI = {
