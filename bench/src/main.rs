@@ -3,6 +3,7 @@
 //! A coordinator runs as a child process and is driven by simulated workers that answer without
 //! computing; the skeleton of the design runs before and after it on the same machine. Every row is a
 //! ratio or an absolute figure of section 15 of the design, with what passes and what is the goal.
+mod bombs;
 mod cold;
 mod dispatch;
 mod kernels;
@@ -30,7 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Debug, Parser)]
 #[command(about = "Measures dispatch, memory and kernels against the skeleton and native code")]
 struct Options {
-    /// Only these rows: dispatch, single, memory, cold, growth, redis, kernels.
+    /// Only these rows: dispatch, single, memory, cold, bombs, growth, redis, kernels.
     #[arg(value_delimiter = ',')]
     only: Vec<String>,
     /// Shards of a dispatch run.
@@ -94,6 +95,9 @@ async fn measure(options: &Options, skeleton: Option<&Skeleton>, table: &mut Tab
     }
     if options.wants("cold") {
         cold::rows(&options.kernels, &NORMAL, table).await?;
+    }
+    if options.wants("bombs") {
+        bombs::rows(table)?;
     }
     if options.wants("growth") {
         growth_rows(table).await?;
