@@ -4,7 +4,7 @@ use crate::failure::{Code, Failure};
 use crate::output::{self, Table, facts, numbers, words};
 use crate::progress::Progress;
 use crate::run::{cause_word, code_of, summary};
-use crate::say::{Paint, ago, bytes, duration_ms, note, number, rate};
+use crate::say::{Paint, ago, bytes, count, duration_ms, note, number, rate};
 use elytra_client::Client;
 use protocol::api::{ErrorGroups, Explanation, Job};
 use protocol::ids::JobId;
@@ -103,6 +103,23 @@ fn time(job: &Job) -> String {
     duration_ms(ended.saturating_sub(started))
 }
 
+/// What was done so that strangers' answers can be trusted; nothing where everybody is.
+fn trust(job: &Job) -> String {
+    let Some(report) = &job.trust else {
+        return String::new();
+    };
+    let bound = report.wrong_share_max.filter(|share| *share > 0.0);
+    let bound = bound.map_or_else(String::new, |share| format!(" (at most {share:e} wrong)"));
+    let executions = report.executions as f64 / job.counts.accepted.max(1) as f64;
+    format!(
+        "{}{bound}: {executions:.2} executions a shard, {}, {}, {} withdrawn",
+        report.level,
+        count(report.spot_checks, "spot check"),
+        count(report.conflicts, "conflict"),
+        count(report.workers_withdrawn.into(), "worker"),
+    )
+}
+
 fn info(job: &Job, errors: &ErrorGroups) -> String {
     let counts = &job.counts;
     let spec = &job.spec;
@@ -150,6 +167,7 @@ fn info(job: &Job, errors: &ErrorGroups) -> String {
                 "executions",
                 format!("{} ({attempts:.2} per shard)", number(counts.attempts)),
             ),
+            ("trust", trust(job)),
             ("grain", grain),
             (
                 "limits",

@@ -8,6 +8,7 @@ use protocol::job::{
     Split,
 };
 use protocol::limits::FAN_IN_DEFAULT;
+use protocol::trust::Trust;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -117,6 +118,12 @@ impl Mapped {
     /// Failed attempts after which a shard fails for good (1 to 100; else 5).
     pub fn attempts(mut self, attempts: u8) -> Self {
         self.spec.attempts_max = attempts;
+        self
+    }
+
+    /// How far strangers' answers are trusted; else [`Trust::Private`]: everybody's are.
+    pub fn trust(mut self, level: Trust) -> Self {
+        self.spec.trust = level;
         self
     }
 

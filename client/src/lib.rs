@@ -43,4 +43,5 @@ pub use program::{Entry, Program, read_program};
 pub use protocol::ids::JobId;
 pub use protocol::job::{JobState, Limits, Needs};
 pub use protocol::problem::Problem;
+pub use protocol::trust::Trust;
 pub use protocol::wire::Cause;

@@ -72,29 +72,33 @@ const pages = (): [string, RegExp][] => [
   ["/settings", /You may/],
 ];
 
-for (const colorScheme of ["light", "dark"] as const) {
-  for (const viewport of [WIDE, NARROW]) {
-    test(`every page is accessible and fits: ${colorScheme}, ${viewport.width} pixels`, async ({ browser }) => {
-      test.setTimeout(AXE_MS_MAX);
-      const context = await browser.newContext({ colorScheme, viewport });
-      const page = await context.newPage();
-      const errors: string[] = [];
-      page.on("pageerror", (error) => errors.push(error.message));
-      for (const [path, sign] of pages()) {
-        await open(page, path);
-        await expect(page.getByText(sign).first()).toBeVisible();
-        const { violations } = await new AxeBuilder({ page }).analyze();
-        const found = violations.map((v) => `${path} ${v.id}: ${v.nodes.map((node) => node.html).join(" | ")}`);
-        expect(found).toEqual([]);
-        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        expect(overflow, `${path} is too wide`).toBeLessThanOrEqual(0);
-        // The token is a secret: it does not stay in the address.
-        expect(page.url()).not.toContain("token");
-      }
-      expect(errors).toEqual([]);
-      await context.close();
-    });
-  }
+/** Each scheme and each width once: axe takes its time. */
+const LOOKS = [
+  { colorScheme: "light", viewport: WIDE },
+  { colorScheme: "dark", viewport: NARROW },
+] as const;
+
+for (const { colorScheme, viewport } of LOOKS) {
+  test(`every page is accessible and fits: ${colorScheme}, ${viewport.width} pixels`, async ({ browser }) => {
+    test.setTimeout(AXE_MS_MAX);
+    const context = await browser.newContext({ colorScheme, viewport });
+    const page = await context.newPage();
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    for (const [path, sign] of pages()) {
+      await open(page, path);
+      await expect(page.getByText(sign).first()).toBeVisible();
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const found = violations.map((v) => `${path} ${v.id}: ${v.nodes.map((node) => node.html).join(" | ")}`);
+      expect(found).toEqual([]);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      expect(overflow, `${path} is too wide`).toBeLessThanOrEqual(0);
+      // The token is a secret: it does not stay in the address.
+      expect(page.url()).not.toContain("token");
+    }
+    expect(errors).toEqual([]);
+    await context.close();
+  });
 }
 
 test("a job is submitted from the form, and its picture grows to its end", async ({ page }) => {

@@ -105,12 +105,15 @@ test("parameters and a reduction, from the script page and from the form of its 
   await page.getByRole("button", { name: "Submit" }).click();
   await expect(page.locator("#form-problem")).toHaveText("Outputs at a time must be a whole number from 16 to 4096.");
   await page.getByLabel("Outputs at a time").fill("16");
-  await expect(page.getByLabel(/Command line/)).toContainText("times --param by=2 --reduce add --fan-in 16 --range=0:5");
+  await page.getByText("More: trust").click();
+  await page.getByLabel("Trust").selectOption("verified");
+  await expect(page.getByLabel(/Command line/)).toContainText("times --param by=2 --reduce add --fan-in 16 --trust verified --range=0:5");
   await passes(page);
   await page.getByRole("button", { name: "Submit" }).click();
   await expect(page).toHaveURL(/\/jobs\/j-/);
   await expect(page.locator(".title .badge")).toHaveText("Succeeded");
   await expect(page.getByRole("row", { name: "0 20", exact: true })).toBeVisible();
+  await expect(page.getByRole("region", { name: "Trust" })).toContainText("1.00 a shard accepted");
 });
 
 test("a script that throws shows its line and the input that did it", async ({ page }) => {

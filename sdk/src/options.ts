@@ -2,7 +2,7 @@
 
 import { ElytraError } from "./errors.js";
 import type { Progress } from "./events.js";
-import type { Grain, InputSpec, JobSpec } from "./generated/api.js";
+import type { Grain, InputSpec, JobSpec, Trust } from "./generated/api.js";
 import type { Order } from "./results.js";
 
 /** What may be said about any job. */
@@ -21,6 +21,8 @@ export interface JobOptions {
   priority?: number;
   /** Share among jobs of the same priority (1 to 10,000; else 100). */
   weight?: number;
+  /** How far strangers' answers are trusted; else `private`: everybody's are. */
+  trust?: Trust;
   /** Free labels, to find it again. */
   labels?: Record<string, string>;
   /** Limits of every shard: memory of its instance, and CPU time. */
@@ -75,6 +77,7 @@ export function specOf(target: Target, input: InputSpec, options: JobOptions & {
     on_failure: options.onFailure,
     priority: options.priority,
     weight: options.weight,
+    trust: options.trust,
     labels: options.labels,
     limits: limits && compact({ memory_mib: limits.memoryMiB, shard_time_ms: limits.shardTimeMs }),
     needs,

@@ -1,5 +1,6 @@
 //! The flags that describe a job: what runs, over which items, how, and how results look.
 use clap::{Args, ValueEnum};
+use protocol::trust::Trust;
 use std::path::PathBuf;
 
 /// What runs, over which items.
@@ -95,6 +96,15 @@ pub(crate) struct JobArgs {
     /// Failed attempts after which a shard fails for good
     #[arg(long, value_name = "N", help_heading = "Job", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) attempts: Option<u8>,
+    /// How far strangers' answers are trusted
+    #[arg(
+        long,
+        value_enum,
+        default_value = "private",
+        value_name = "LEVEL",
+        help_heading = "Job"
+    )]
+    pub(crate) trust: TrustArg,
     /// What people call the job [default: the entry]
     #[arg(long, help_heading = "Job")]
     pub(crate) name: Option<String>,
@@ -167,6 +177,33 @@ impl std::str::FromStr for GrainArg {
         items
             .map(|items| Self(Grain::Items(items)))
             .ok_or_else(|| "must be auto, or a number above 0".into())
+    }
+}
+
+/// How far strangers' answers are trusted, and about how often each shard is executed for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrustArg {
+    /// Every worker is trusted: each shard once.
+    Private,
+    /// At most 1 answer in 100 is wrong: about 1.07 times.
+    Fast,
+    /// At most 1 answer in 1,000 is wrong: about 1.15 times.
+    Standard,
+    /// At most 1 answer in 10,000 is wrong: about 1.75 times.
+    Strict,
+    /// Every shard is computed again on a trusted worker: 2 times.
+    Verified,
+}
+
+impl From<TrustArg> for Trust {
+    fn from(level: TrustArg) -> Trust {
+        match level {
+            TrustArg::Private => Trust::Private,
+            TrustArg::Fast => Trust::Fast,
+            TrustArg::Standard => Trust::Standard,
+            TrustArg::Strict => Trust::Strict,
+            TrustArg::Verified => Trust::Verified,
+        }
     }
 }
 

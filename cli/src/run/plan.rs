@@ -81,6 +81,7 @@ fn spec(chosen: &Chosen, job: &JobArgs, items: InputSpec, params: Value) -> Resu
             native: job.native,
             ..Needs::default()
         },
+        trust: job.trust.into(),
         reduce: job.reduce.clone().map(|entry| ReduceSpec {
             entry,
             fan_in: job.fan_in.unwrap_or(FAN_IN_DEFAULT),

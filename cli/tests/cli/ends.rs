@@ -181,6 +181,21 @@ fn a_job_with_failed_shards_ends_with_10_and_a_cancelled_one_with_11() {
 }
 
 #[test]
+fn a_checked_job_tells_what_was_done_for_its_answers() {
+    // The worker of `elytra dev` is the operator's own: what it says counts at once.
+    let dev = Dev::start();
+    let id = dev.submit(&["mersenne", "--trust", "verified", "3", "5"]);
+    dev.run(&["wait", &id]).ok();
+    let info = dev.run(&["job", "info", &id]).ok();
+    assert!(
+        info.contains("verified: 1.00 executions a shard, 0 spot checks"),
+        "{info}"
+    );
+    let refused = dev.run(&["run", "mersenne", "--trust", "blind", "3"]).failed(2);
+    assert!(refused.contains("standard"), "{refused}");
+}
+
+#[test]
 fn ctrl_c_cancels_the_job() {
     let dev = Dev::start();
     let mut command = dev.elytra(&["run", "mersenne", "--range", "90001:99999:2"]);

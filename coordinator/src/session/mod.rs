@@ -21,7 +21,7 @@ use protocol::frame::{decode_from_worker, encode_to_worker};
 use protocol::ids::{SessionId, WorkerId};
 use protocol::limits::{CACHED_PROGRAMS_MAX, HEARTBEAT_MS, HELLO_MS_MAX, NAME_CHARS_MAX};
 use protocol::trust::NetworkPrefix;
-use protocol::wire::{FromWorker, Hello, OpenJob, RefusalCode, ToWorker};
+use protocol::wire::{FromWorker, Hello, OpenJob, RefusalCode, ToWorker, WorkerKind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -110,7 +110,9 @@ async fn hello(socket: &mut WebSocket, access: &WorkerAccess) -> Result<WorkerHe
         ));
     };
     check_hello(&hello)?;
-    let trusted = check_token(hello.token.as_deref(), access).await?;
+    let may_vouch = check_token(hello.token.as_deref(), access).await?;
+    // A tab is lent by whoever sits before it, also where its page knows the operator's token.
+    let trusted = may_vouch && hello.kind == WorkerKind::Native;
     Ok(WorkerHello {
         hello: Hello { token: None, ..hello },
         trusted,

@@ -1,6 +1,7 @@
 //! A new job as the command line that submits the same.
 use protocol::job::{Grain, InputSpec, JobSpec, OnFailure};
 use protocol::limits::FAN_IN_DEFAULT;
+use protocol::trust::Trust;
 use serde_json::Value;
 
 /// Most characters of a listed item; longer lists are shown as a file.
@@ -42,6 +43,9 @@ fn options(spec: &JobSpec) -> Vec<String> {
         if reduce.fan_in != FAN_IN_DEFAULT {
             words.extend(["--fan-in".into(), reduce.fan_in.to_string()]);
         }
+    }
+    if spec.trust != Trust::Private {
+        words.extend(["--trust".into(), spec.trust.to_string()]);
     }
     if spec.on_failure == OnFailure::Skip {
         words.extend(["--on-failure".into(), "skip".into()]);
@@ -132,9 +136,10 @@ mod tests {
         );
         spec.params = json!({"reference": ">r\nACGT"});
         (spec.name, spec.priority, spec.on_failure) = ("my job".into(), -5, OnFailure::Skip);
+        spec.trust = Trust::Standard;
         spec.grain = Grain::Items(3);
         let expected = "elytra run --program a1 align --param 'reference=>r\nACGT' --name 'my job' --grain 3 \
-                        --priority=-5 --on-failure skip 'AC GT' 'it'\\''s'";
+                        --priority=-5 --trust standard --on-failure skip 'AC GT' 'it'\\''s'";
         assert_eq!(line(&spec, None), expected);
     }
 

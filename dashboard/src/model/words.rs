@@ -1,6 +1,7 @@
 //! The house's words for people: states, causes and reasons, each with what to do about it.
 use protocol::description::ProgramKind;
 use protocol::job::JobState;
+use protocol::trust::Trust;
 use protocol::wire::{Cause, PauseReason, WorkerKind};
 
 /// How something is meant: never shown by colour alone, always beside a word.
@@ -111,5 +112,17 @@ pub fn program_kind(kind: ProgramKind) -> (&'static str, &'static str) {
             "A WASI program: items on standard input, answers on standard output.",
         ),
         ProgramKind::Script => ("Script", "A JavaScript module, run by the script engine."),
+    }
+}
+/// A level of trust, with its bound and its price.
+pub fn trust(level: Trust) -> String {
+    let price = format!("about {:.2} executions a shard", level.executions_expected());
+    match level.wrong_share_max() {
+        None => "private: every worker is trusted, each shard is executed once".into(),
+        Some(0.0) => "verified: every shard is computed again on a trusted worker".into(),
+        Some(share) => format!(
+            "{level}: at most 1 answer in {} is wrong, {price}",
+            super::format::count((1.0 / share).round() as u64)
+        ),
     }
 }

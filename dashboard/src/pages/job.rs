@@ -4,6 +4,7 @@ use super::job_picture::JobPicture;
 use super::job_reduction::JobReduction;
 use super::job_results::JobResults;
 use super::job_steer::JobSteer;
+use super::job_trust::JobTrust;
 use super::jobs::{done, left, of_job, rate, title};
 use crate::model::format;
 use crate::model::picture::Layout;
@@ -78,6 +79,7 @@ fn Known(id: JobId) -> impl IntoView {
         <Reason id/>
         <ProgressPart id/>
         <JobReduction id/>
+        <JobTrust id/>
         {move || layout.get().filter(|_| draws.get()).map(|layout| view! { <JobPicture id layout/> })}
         <Why id state/>
         <JobErrors id/>

@@ -7,6 +7,7 @@ pub mod job_picture;
 pub mod job_reduction;
 pub mod job_results;
 pub mod job_steer;
+pub mod job_trust;
 pub mod jobs;
 pub mod missing;
 pub mod overview;

@@ -11,6 +11,7 @@ use crate::model::format;
 use crate::model::input::{self, Items, Source};
 use crate::model::picture::Layout;
 use crate::model::route::{Route, Wanted};
+use crate::model::words;
 use crate::net::feed::feed;
 use crate::net::http::{self, Trouble};
 use crate::net::poll::{Loaded, polled};
@@ -26,6 +27,7 @@ use protocol::description::{Entry, ParamProblem};
 use protocol::ids::BlobHash;
 use protocol::job::{Grain, JobSpec, OnFailure, ReduceSpec};
 use protocol::limits;
+use protocol::trust::Trust;
 use serde_json::Value;
 
 /// The page.
@@ -146,6 +148,7 @@ pub struct Draft {
     grain: RwSignal<String>,
     priority: RwSignal<String>,
     skip: RwSignal<bool>,
+    trust: RwSignal<Trust>,
     /// What the coordinator found wrong with what was sent.
     refused: RwSignal<Option<Trouble>>,
     /// Whether somebody tried to submit: only then is what is missing called wrong.
@@ -166,6 +169,7 @@ impl Draft {
             grain: RwSignal::default(),
             priority: RwSignal::default(),
             skip: RwSignal::new(false),
+            trust: RwSignal::default(),
             refused: RwSignal::new(None),
             tried: RwSignal::new(false),
         }
@@ -225,12 +229,18 @@ impl Draft {
         spec.grain = self.grain.with(|text| grain(text))?;
         spec.priority = self.priority.with(|text| priority(text))?;
         spec.reduce = self.reduction()?;
+        spec.trust = self.trust.get();
         spec.on_failure = if self.skip.get() {
             OnFailure::Skip
         } else {
             OnFailure::Fail
         };
         Ok(spec)
+    }
+
+    fn set_trust(self, word: &str) {
+        let level = Trust::ALL.into_iter().find(|level| level.word() == word);
+        self.trust.set(level.unwrap_or_default());
     }
 
     fn params(self, entry: &Entry) -> Result<Value, String> {
@@ -425,9 +435,18 @@ fn MorePart(draft: Draft) -> impl IntoView {
             .and_then(input::counted)
             .map(|items| format::count_of(items, "item", "items"))
     });
+    let levels = Trust::ALL.map(|level| {
+        let selected = move || draft.trust.get() == level;
+        view! { <option value=level.word() selected=selected>{words::trust(level)}</option> }
+    });
     view! {
         <details class="panel">
-            <summary>"More: grain, priority, failures"</summary>
+            <summary>"More: trust, grain, priority, failures"</summary>
+            <div class="field">
+                <label for="trust">"Trust"</label>
+                <select id="trust" aria-describedby="trust-help" on:change:target=move |event| draft.set_trust(&event.target().value())>{levels}</select>
+                <p class="help" id="trust-help">"How far the answers of workers that are not the operator's own are trusted. What must be checked costs executions and time."</p>
+            </div>
             <div class="fields">
                 <div class="field">
                     <label for="grain">"Grain"</label>
