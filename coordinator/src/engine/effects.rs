@@ -21,14 +21,16 @@ impl Core {
             match output {
                 Output::Open { session, job } => self.tell_of_job(session, job, SessionOut::Open),
                 Output::Lease { session, grant } => {
-                    self.tell_of_job(session, grant.job, |info| SessionOut::Lease(grant, info));
+                    self.tell_of_job(session, grant.job, |info| {
+                        SessionOut::Lease(Box::new((grant, info)))
+                    });
                 }
                 Output::Close { session, job } => self.tell(session, SessionOut::Close(job)),
                 Output::Cancel {
                     session,
                     lease,
                     shards,
-                } => self.tell(session, SessionOut::Cancel(lease, shards)),
+                } => self.tell(session, SessionOut::Cancel(Box::new((lease, shards)))),
                 Output::Drain { session } => self.tell(session, SessionOut::Drain),
                 Output::End {
                     session,

@@ -72,12 +72,12 @@ pub enum Steer {
     RetryFailed,
 }
 
-/// What the core tells a session to write.
+/// What the core tells a session to write. Larger parts are boxed: every session has room for 32 of them.
 pub(crate) enum SessionOut {
     Open(Arc<JobInfo>),
     Close(JobHandle),
-    Lease(Grant, Arc<JobInfo>),
-    Cancel(LeaseId, Vec<u32>),
+    Lease(Box<(Grant, Arc<JobInfo>)>),
+    Cancel(Box<(LeaseId, Vec<u32>)>),
     Drain,
     End(RefusalCode, String),
 }

@@ -26,7 +26,8 @@ pub(super) async fn message(mut message: FromWorker, blobs: &Blobs) -> Result<Fr
             ..
         } => {
             *busy_us = (*busy_us).min(SHARD_BUSY_US_MAX);
-            uploaded(blobs, *blob, *length).await?;
+            // Boxed, as it waits for the disk: an idle session keeps no room for it.
+            Box::pin(uploaded(blobs, *blob, *length)).await?;
         }
         _ => {}
     }

@@ -35,7 +35,8 @@ pub(super) async fn lease(blobs: &Blobs, grant: Grant, info: &JobInfo) -> Lease 
 pub(crate) async fn items_of(blobs: &Blobs, info: &JobInfo, piece: &Piece) -> Result<LeaseInput, BlobError> {
     match info.record.source {
         Source::Range { .. } => Ok(LeaseInput::Computed),
-        source => items(blobs, source, info, piece.first_item, piece.end_item).await,
+        // Boxed, as it waits for the disk: an idle session keeps no room for it.
+        source => Box::pin(items(blobs, source, info, piece.first_item, piece.end_item)).await,
     }
 }
 

@@ -264,12 +264,17 @@ async fn write(
 ) -> Result<(), End> {
     for out in burst.drain(..) {
         let message = match out {
-            SessionOut::Open(info) => ToWorker::Open(open(engine, access, &info).await?),
+            // Boxed: it is rare, and what it needs while it waits would lie in every idle session.
+            SessionOut::Open(info) => ToWorker::Open(Box::pin(open(engine, access, &info)).await?),
             SessionOut::Close(job) => ToWorker::Close { job },
-            SessionOut::Lease(grant, info) => {
+            SessionOut::Lease(lease) => {
+                let (grant, info) = *lease;
                 ToWorker::Lease(input::lease(&access.blobs, grant, &info).await)
             }
-            SessionOut::Cancel(lease, shards) => ToWorker::Cancel { lease, shards },
+            SessionOut::Cancel(cancel) => {
+                let (lease, shards) = *cancel;
+                ToWorker::Cancel { lease, shards }
+            }
             SessionOut::Drain => ToWorker::Drain,
             SessionOut::End(code, detail) => return Err(End::Refused(code, detail)),
         };
