@@ -135,7 +135,7 @@ export const STORAGE: Probe[] = [
   },
   { name: "CacheStorage", run: (at) => caches.open(at.token).then(() => "succeeded") },
   { name: "private file system", run: () => navigator.storage.getDirectory().then(() => "succeeded") },
-  { name: "locks", run: (at) => navigator.locks.request(at.token, () => "succeeded") },
+  { name: "locks", twin: "own page", run: (at) => navigator.locks.request(at.token, () => "succeeded") },
   {
     name: "BroadcastChannel to the page",
     run: (at) =>
