@@ -3,8 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { expect, test, type Browser, type Page } from "@playwright/test";
-import type { Status } from "../../web-worker/ts/page";
+import { expect, test, type Browser } from "@playwright/test";
 import { digestOf } from "./digest";
 import { openHouse } from "./house";
 import { lendTab } from "./lend";
@@ -28,8 +27,6 @@ const DIGESTS = JSON.parse(
 const house = openHouse(0);
 
 const lend = (browser: Browser, slots = 1) => lendTab(browser, house.server.origin, slots);
-
-const last = (page: Page) => page.evaluate(() => seen.at(-1) as Status);
 
 const range = ({ first, step, count }: Case) => ({ range: { start: first, end: first + step * count, step } });
 
