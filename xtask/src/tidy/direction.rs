@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Each package of ours and those of ours that it may build on. Tests may use more.
-const MAY_KNOW: [(&str, &[&str]); 23] = [
+const MAY_KNOW: [(&str, &[&str]); 24] = [
     ("kernel-abi", &[]),
     ("kernel-macros", &[]),
     ("elytra-kernel", &["kernel-abi", "kernel-macros"]),
@@ -70,6 +70,8 @@ const MAY_KNOW: [(&str, &[&str]); 23] = [
         ],
     ),
     ("functions", &["protocol", "kernel-abi", "program", "runtime"]),
+    // Only tests know it.
+    ("promise", &[]),
     ("xtask", &[]),
 ];
 
