@@ -3,14 +3,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const soak = process.env["ELYTRA_SOAK"] !== undefined;
+const soak = process.env["XTASK_SOAK"] !== undefined;
 
 /** How much of something the form that runs asks for: short in `npm test`, full in `cargo xtask soak`. */
 export const amount = <T>(short: T, full: T): T => (soak ? full : short);
 
 /** Says that the test has passed and what it has seen, in one line for people. Call it last. */
 export function kept(test: string, seen: string): void {
-  const folder = process.env["ELYTRA_PROMISES"];
+  const folder = process.env["XTASK_PROMISES"];
   if (!folder) return;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${test}.json`), JSON.stringify({ test, seen, soak }));

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 /// Set to anything, it asks for the full forms.
-pub const SOAK: &str = "ELYTRA_SOAK";
+pub const SOAK: &str = "XTASK_SOAK";
 /// The folder that [`kept`] writes to; unset, nothing is written.
-pub const FOLDER: &str = "ELYTRA_PROMISES";
+pub const FOLDER: &str = "XTASK_PROMISES";
 
 /// Whether the full form runs.
 pub fn is_soak() -> bool {
