@@ -77,7 +77,11 @@ fn target_dir() -> Result<PathBuf> {
 fn copy(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to.join("src"))?;
     for file in ["Cargo.toml", "src/main.rs"] {
-        let bytes = std::fs::read(from.join(file))?;
+        let mut bytes = std::fs::read(from.join(file))?;
+        if file == "Cargo.toml" {
+            // Our target folder may lie inside our workspace, to which it does not belong.
+            bytes.extend_from_slice(b"\n[workspace]\n");
+        }
         if std::fs::read(to.join(file)).ok().as_deref() != Some(&bytes) {
             std::fs::write(to.join(file), bytes)?;
         }
