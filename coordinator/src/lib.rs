@@ -7,11 +7,14 @@
 //! |---|---|
 //! | [`accept`] | the accept loop and its bounds |
 //! | `route` | `/api/v1`, one file for each thing |
-//! | [`auth`] | tokens |
+//! | [`auth`], `holds`, `ticket` | tokens, who stays connected under one, and tickets for pages |
+//! | [`net`], `rate` | addresses, proxies, and how many requests each may send |
+//! | `secret` | what only the coordinators of a site know |
 //! | `session` | one worker's connection |
 //! | [`engine`] | the one task that owns the scheduler, and the thread that commits |
 //! | [`store`] | everything durable |
 //! | [`blobs`] | bytes by their hash |
+//! | [`backup`] | all of it in a folder, taken while it is in use |
 //! | `launch` | how workers start a job |
 //! | `reduce` | the stages behind a job's map |
 //! | `assets`, `programs` | the pages and programs that the binary carries |
@@ -21,37 +24,51 @@
 pub mod accept;
 mod assets;
 pub mod auth;
+pub mod backup;
 pub mod blobs;
 pub mod config;
 pub mod engine;
+mod holds;
 mod launch;
 pub mod log;
 pub mod metrics;
+pub mod net;
 mod open;
 mod programs;
+mod rate;
 mod reduce;
 mod route;
+mod secret;
 mod session;
 pub mod store;
+mod ticket;
 
 pub use open::{open_store, raise_file_limit};
 
-use accept::Options;
+use accept::{Caps, Options, Tls};
 use anyhow::Context;
 use auth::Auth;
 use blobs::Blobs;
 use config::Settings;
 use engine::{Engine, Started};
+use net::Networks;
 use programs::Programs;
+use protocol::account::AccountKey;
+use rate::Rates;
 use route::App;
+use route::door::Door;
+use secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
+use ticket::Tickets;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// How long a connection may take for a request's head, and idle between requests.
-const HEAD_TIME_MAX: Duration = Duration::from_secs(20);
+/// How long a connection may take for a request's head.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
+/// Most sockets of one address that have not said who they are.
+const HANDSHAKES_PER_ADDRESS_MAX: u32 = 16;
 /// Connections of operators and their tools.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Histograms are folded together this often, so that they stay small when nobody reads them.
@@ -62,6 +79,9 @@ pub struct Coordinator {
     app: Arc<App>,
     stop: watch::Sender<bool>,
     connections_max: usize,
+    connections_per_address_max: u32,
+    proxies: Networks,
+    tls: Option<Arc<Tls>>,
     shutdown_time_max: Duration,
 }
 
@@ -80,10 +100,16 @@ impl Coordinator {
         let programs = Programs::new(Arc::clone(&reader))?;
         programs.keep_built_in(&blobs, &engine).await?;
         let (stop, shutdown) = watch::channel(false);
+        let tls = tls(settings)?;
+        let secret = Secret::open(&blob_dir).context("the secret of this coordinator")?;
+        let auth = Arc::new(Auth::new(Arc::clone(&reader)));
+        tokio::spawn(auth.follow());
         let app = App {
-            auth: Arc::new(Auth::new(Arc::clone(&reader))),
+            auth,
             worker_token_required: settings.worker_token_required,
-            cors_origins: settings.cors_origins.as_slice().into(),
+            trust_min: settings.trust_min,
+            receipt_key: AccountKey::new(secret.digest("receipts", &[])),
+            door: Arc::new(door(settings, secret, tls.is_some())),
             engine,
             reader,
             blobs,
@@ -97,6 +123,9 @@ impl Coordinator {
             app,
             stop,
             connections_max: settings.connections_max,
+            connections_per_address_max: settings.connections_per_address_max,
+            proxies: settings.proxies.clone(),
+            tls,
             shutdown_time_max: Duration::from_millis(settings.shutdown_ms_max),
         })
     }
@@ -113,21 +142,24 @@ impl Coordinator {
         admin: Option<TcpListener>,
         shutdown: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
-        let options = |connections_max| Options {
+        let options = |connections_max, tls| Options {
             connections_max,
+            connections_per_address_max: self.connections_per_address_max,
+            exempt: Networks::loopback_and(&self.proxies),
             head_time_max: HEAD_TIME_MAX,
             drain_time_max: self.shutdown_time_max,
+            tls,
         };
         let stopping = || self.stop.subscribe();
         let router = route::router(Arc::clone(&self.app));
-        let public = accept::serve(listener, router, options(self.connections_max), stopping());
+        let public = accept::serve(listener, router, options(self.connections_max, self.tls.clone()), stopping());
         let mut tasks = vec![tokio::spawn(public)];
         if let Some(admin) = admin {
             let router = route::admin_router(Arc::clone(&self.app));
             tasks.push(tokio::spawn(accept::serve(
                 admin,
                 router,
-                options(ADMIN_CONNECTIONS_MAX),
+                options(ADMIN_CONNECTIONS_MAX, None),
                 stopping(),
             )));
         }
@@ -166,6 +198,29 @@ pub async fn run(
         .await?
         .serve(listener, admin, shutdown)
         .await
+}
+
+/// The certificate, where the settings name one.
+fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<Tls>>> {
+    match (&settings.tls_cert_file, &settings.tls_key_file) {
+        (Some(certificate), Some(key)) => Ok(Some(Arc::new(Tls::load(certificate, key).context("TLS")?))),
+        _ => Ok(None),
+    }
+}
+
+/// What stands before every public route.
+fn door(settings: &Settings, secret: Secret, speaks_tls: bool) -> Door {
+    let exempt = Networks::loopback_and(&Networks::default());
+    Door {
+        proxies: settings.proxies.clone(),
+        rates: Rates::new(settings.requests_per_second_max),
+        handshakes: Caps::new(HANDSHAKES_PER_ADDRESS_MAX, exempt.clone()),
+        exempt,
+        tickets: Tickets::new(secret.clone()),
+        secret,
+        origins: settings.cors_origins.as_slice().into(),
+        speaks_tls,
+    }
 }
 
 async fn keep_metrics_small() {

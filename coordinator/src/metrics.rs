@@ -15,6 +15,8 @@ pub const REQUEST_SECONDS: &str = "elytra_request_seconds";
 pub const CONNECTIONS: &str = "elytra_connections";
 /// TCP connections turned away because too many were open.
 pub const CONNECTIONS_REFUSED_TOTAL: &str = "elytra_connections_refused_total";
+/// Connections cut off because their peer did not read.
+pub const READERS_STALLED_TOTAL: &str = "elytra_readers_stalled_total";
 /// Workers connected now.
 pub const SESSIONS: &str = "elytra_sessions";
 /// Sessions that the coordinator ended, by `code`.

@@ -17,13 +17,22 @@
 //! | `GET /programs` · `GET /programs/{hash}` | [`ProgramList`] · [`Program`] | read |
 //! | `POST /programs` | module bytes → [`Program`] | submit |
 //! | `GET /programs/{hash}/module` | module bytes, immutable | none |
-//! | `POST /blobs` · `GET /blobs/{hash}` (ranges) | bytes → [`Blob`] · bytes | submit or work · read or work |
+//! | `POST /blobs` · `GET /blobs/{hash}` (ranges) | bytes → [`Blob`] · bytes | submit or work · read; own uploads: submit; leased: none |
 //! | `GET /overview` | [`Overview`] | read |
 //! | `GET /events?job=` (`Last-Event-ID`) | server-sent [`Event`]s | read |
 //! | `POST /tokens` · `GET /tokens` · `DELETE /tokens/{id}` | [`TokenRequest`] → [`TokenMade`] · [`TokenList`] | admin |
 //! | `GET /whoami` | [`WhoAmI`] | any |
+//! | `GET /accounts/{id}` | [`Account`](crate::credit::Account) | none: who knows its name |
+//! | `GET /accounts/{id}/receipts?before=&limit=` | [`ReceiptPage`](crate::credit::ReceiptPage) | none |
+//! | `GET /receipts/{id}` | [`Receipt`](crate::credit::Receipt) | none |
+//! | `GET /receipts/{id}/digests` | [`ReceiptDigests`](crate::credit::ReceiptDigests) | read |
+//! | `GET /leaders` | [`LeaderList`](crate::credit::LeaderList) | none |
+//! | `POST /tickets` | [`Ticket`], for a page that is to be a worker | work, where the operator asks |
 //! | `GET /work` | WebSocket of [`crate::wire`] | work, where the operator asks |
 //! | `GET /openapi.json` | this table for programs | none |
+//!
+//! A token with `submit` and without `read` reads its own jobs and hears of those; what belongs to others is answered
+//! like what does not exist. Only a job's owner changes it, and `admin`.
 use crate::description::Description;
 use crate::ids::{BlobHash, JobId, ProgramHash, WorkerId};
 use crate::job::{JobSpec, JobState};
@@ -369,6 +378,9 @@ pub struct Overview {
     pub throughput: Vec<Sample>,
     /// Whether contributors need a token.
     pub worker_token_required: bool,
+    /// The least level of a job here; a lower one is raised to it.
+    #[serde(default)]
+    pub trust_min: crate::trust::Trust,
 }
 
 /// One second of work.
@@ -504,6 +516,16 @@ pub struct TokenInfo {
 pub struct TokenList {
     /// Oldest first.
     pub tokens: Vec<TokenInfo>,
+}
+
+/// What a page's worker shows in place of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Ticket {
+    /// Its text, for the `token` of the worker's hello. Good once.
+    pub ticket: String,
+    /// When it is over, in milliseconds since 1970.
+    pub expires_ms: u64,
 }
 
 /// Who a token makes of its bearer.

@@ -3,6 +3,7 @@ use crate::options::Options;
 use gloo::net::http::{Request, RequestBuilder, Response};
 use gloo::timers::future::TimeoutFuture;
 use js_sys::Uint8Array;
+use protocol::api::Ticket;
 use protocol::ids::{BlobHash, ProgramHash};
 use protocol::limits::PROGRAM_BYTES_MAX;
 
@@ -31,6 +32,17 @@ impl FetchError {
             Self::Wrong(_) => false,
         }
     }
+}
+
+/// What this tab shows in place of a token when it says hello: good once, and for a minute.
+pub async fn ticket(options: &Options) -> Result<String, FetchError> {
+    let request = authorized(options, Request::post(&options.url("tickets")));
+    let answer = good(request.send().await)?;
+    let ticket: Ticket = answer
+        .json()
+        .await
+        .map_err(|error| FetchError::Wrong(format!("what came is no ticket: {error}")))?;
+    Ok(ticket.ticket)
 }
 
 /// A program's admitted bytes; they have the SHA-256 that names it.

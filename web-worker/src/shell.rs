@@ -11,7 +11,7 @@ use crate::shown::Shown;
 use crate::slots::Slots;
 use gloo::timers::callback::{Interval, Timeout};
 use protocol::frame::encode_from_worker;
-use protocol::wire::PauseReason;
+use protocol::wire::{FromWorker, PauseReason};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::JsCast as _;
@@ -36,6 +36,8 @@ pub struct Shell {
 struct State {
     worker: Worker,
     link: Option<Link>,
+    /// For the hello of the connection: a token stays with the requests.
+    ticket: Option<String>,
     /// Counts connections: what an older one still says is not heard.
     link_number: u32,
     slots: Slots,
@@ -58,6 +60,7 @@ impl Shell {
         let state = State {
             worker: Worker::new(config, whole(now_ms)),
             link: None,
+            ticket: None,
             link_number: 0,
             slots: Slots::default(),
             programs: Programs::default(),
@@ -137,13 +140,29 @@ impl Shell {
         }
     }
 
-    /// A blob worker's script failed: its shard is blamed only if it fails again elsewhere.
+    /// A blob worker's script failed: its shard is blamed only if it fails again elsewhere. Until the slot has its
+    /// next worker the heart takes it for busy.
     pub fn slot_died(self: &Rc<Self>, worker: u32, detail: &str) {
         let slot = self.state.borrow().slots.slot_of(worker);
-        if let Some(slot) = slot {
-            gloo::console::warn!(format!("slot {slot} ended: {detail}"));
-            self.turn(self.reset(slot));
+        let Some(slot) = slot else { return };
+        gloo::console::warn!(format!("slot {slot} ended: {detail}"));
+        let wait_ms = self.state.borrow_mut().slots.died(slot, now_ms());
+        if wait_ms == 0 {
+            return self.turn(self.reset(slot));
         }
+        let workers = self.state.borrow_mut().slots.replace(slot);
+        let Some((old, new)) = workers else { return };
+        self.outside.kill(old);
+        let shell = Rc::clone(self);
+        Timeout::new(wait_ms, move || shell.respawn(slot, new)).forget();
+    }
+
+    fn respawn(self: &Rc<Self>, slot: u16, worker: u32) {
+        // Fewer slots may be wanted by now.
+        if self.state.borrow().slots.slot_of(worker) == Some(slot) {
+            self.outside.spawn(worker, false);
+        }
+        self.turn([Input::SlotReset { slot }]);
     }
 
     /// The one place where the heart is called.
@@ -182,8 +201,13 @@ impl Shell {
     fn perform(self: &Rc<Self>, state: &mut State, output: Output) {
         match output {
             Output::Connect => self.connect(state),
-            Output::Disconnect { .. } => state.link = None,
-            Output::Send(message) => state.send(&encode_from_worker(&message)),
+            Output::Disconnect { .. } => state.hang_up(),
+            Output::Send(mut message) => {
+                if let FromWorker::Hello(hello) = &mut message {
+                    hello.token = state.ticket.take();
+                }
+                state.send(&encode_from_worker(&message));
+            }
             Output::FetchProgram { program } => self.fetch_program(program),
             Output::ForgetProgram { program } => self.forget_program(state, program),
             Output::FetchInput {

@@ -3,6 +3,7 @@
 //! A blob is written to a file of its own beside the others, made durable, and only then given its
 //! name: there is never half a blob. Nothing is ever changed, so readers need no lock.
 mod lines;
+mod uploads;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;

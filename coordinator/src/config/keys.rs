@@ -1,4 +1,6 @@
 //! The table of settings: what there is, what it means, how it is read and shown.
+use protocol::trust::Trust;
+use crate::net::{Network, Networks};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -50,10 +52,22 @@ pub struct Settings {
     pub allow_volatile: bool,
     /// Whether workers need a token with the scope `work`.
     pub worker_token_required: bool,
+    /// The least level of trust of a job; a lower one is raised to it.
+    pub trust_min: Trust,
     /// Origins whose pages may use the API, beside our own.
     pub cors_origins: Vec<String>,
     /// Most TCP connections at a time.
     pub connections_max: usize,
+    /// Most of them from one address.
+    pub connections_per_address_max: u32,
+    /// Most requests a second of one token, or one address.
+    pub requests_per_second_max: u32,
+    /// Proxies that stand before the coordinator, and are believed for whom they speak.
+    pub proxies: Networks,
+    /// The certificate chain, where TLS is spoken.
+    pub tls_cert_file: Option<PathBuf>,
+    /// Its private key.
+    pub tls_key_file: Option<PathBuf>,
     /// How long a shutdown may take, in milliseconds.
     pub shutdown_ms_max: u64,
     /// How log lines look.
@@ -74,8 +88,14 @@ impl Default for Settings {
             durability: Durability::Full,
             allow_volatile: false,
             worker_token_required: false,
+            trust_min: Trust::Private,
             cors_origins: Vec::new(),
             connections_max: 110_000,
+            connections_per_address_max: 64,
+            requests_per_second_max: 1_000,
+            proxies: Networks::default(),
+            tls_cert_file: None,
+            tls_key_file: None,
             shutdown_ms_max: 10_000,
             log_format: LogFormat::Json,
             log_filter: "info".into(),
@@ -98,6 +118,9 @@ impl Settings {
             return Err(format!(
                 "listen and admin_listen are both {listen}: give one of them another port"
             ));
+        }
+        if self.tls_cert_file.is_some() != self.tls_key_file.is_some() {
+            return Err("tls_cert_file and tls_key_file go together: give both or none".into());
         }
         Ok(())
     }
@@ -138,6 +161,13 @@ const fn key(
 
 const STORES: &[(&str, StoreKind)] = &[("sqlite", StoreKind::Sqlite), ("redis", StoreKind::Redis)];
 const DURABILITIES: &[(&str, Durability)] = &[("full", Durability::Full), ("normal", Durability::Normal)];
+const TRUSTS: &[(&str, Trust)] = &[
+    ("private", Trust::Private),
+    ("fast", Trust::Fast),
+    ("standard", Trust::Standard),
+    ("strict", Trust::Strict),
+    ("verified", Trust::Verified),
+];
 const FORMATS: &[(&str, LogFormat)] = &[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)];
 
 /// Every setting, in the order it is shown.
@@ -218,6 +248,14 @@ pub(super) const KEYS: &[Key] = &[
         |s| s.worker_token_required.to_string(),
     ),
     key(
+        "trust_min",
+        "trust-min",
+        "private|fast|standard|strict|verified",
+        "The least level of trust of a job; a lower one is raised to it. standard where anybody may contribute",
+        |s, v| choice(v, TRUSTS).map(|v| s.trust_min = v),
+        |s| s.trust_min.to_string(),
+    ),
+    key(
         "cors_origins",
         "cors-origins",
         "ORIGIN,…",
@@ -232,6 +270,48 @@ pub(super) const KEYS: &[Key] = &[
         "Most TCP connections at a time",
         |s, v| number(v, 1_000_000).map(|v| s.connections_max = v),
         |s| s.connections_max.to_string(),
+    ),
+    key(
+        "connections_per_address_max",
+        "connections-per-address-max",
+        "NUMBER",
+        "Most TCP connections of one address (an IPv6 /64 is one); more for a classroom behind one router. \
+         This machine and the proxies are not counted",
+        |s, v| number(v, 1_000_000).map(|v| s.connections_per_address_max = v),
+        |s| s.connections_per_address_max.to_string(),
+    ),
+    key(
+        "requests_per_second_max",
+        "requests-per-second-max",
+        "NUMBER",
+        "Most requests a second of one token, or of one address without; this machine is not counted",
+        |s, v| number(v, 1_000_000).map(|v| s.requests_per_second_max = v),
+        |s| s.requests_per_second_max.to_string(),
+    ),
+    key(
+        "proxies",
+        "proxies",
+        "NETWORK,…",
+        "Addresses or networks of proxies before the coordinator, such as 10.0.0.0/8: only their X-Forwarded-For is \
+         believed",
+        |s, v| networks(v).map(|v| s.proxies = v),
+        |s| s.proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+    ),
+    key(
+        "tls_cert_file",
+        "tls-cert-file",
+        "FILE",
+        "The certificate chain as PEM: with it and its key only TLS is spoken. Read again when it changes",
+        |s, v| optional(v, file).map(|v| s.tls_cert_file = v),
+        |s| shown_file(s.tls_cert_file.as_ref()),
+    ),
+    key(
+        "tls_key_file",
+        "tls-key-file",
+        "FILE",
+        "The certificate's private key as PEM",
+        |s, v| optional(v, file).map(|v| s.tls_key_file = v),
+        |s| shown_file(s.tls_key_file.as_ref()),
     ),
     key(
         "shutdown_ms_max",
@@ -278,6 +358,20 @@ fn optional<T>(text: &str, read: fn(&str) -> Result<T, String>) -> Result<Option
     } else {
         read(text).map(Some)
     }
+}
+
+fn file(text: &str) -> Result<PathBuf, String> {
+    Ok(text.into())
+}
+
+fn shown_file(path: Option<&PathBuf>) -> String {
+    path.map(|path| path.display().to_string()).unwrap_or_default()
+}
+
+fn networks(text: &str) -> Result<Networks, String> {
+    let list = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+    let read = |text: &str| text.parse::<Network>().map_err(|error| format!("'{text}' {error}"));
+    list.map(read).collect::<Result<Vec<_>, _>>().map(Networks::new)
 }
 
 fn boolean(text: &str) -> Result<bool, String> {

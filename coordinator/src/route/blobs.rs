@@ -1,4 +1,8 @@
-//! Blobs: bytes in under their hash, bytes out by hash. To know a hash is the right to read it.
+//! Blobs: bytes in under their hash, bytes out by hash.
+//!
+//! A hash is no right: it may be known, or computed from a guess. With `read` one reads every blob, with `submit` what
+//! one uploaded; a worker reads what it was leased, under a name that only the coordinators can make of a hash
+//! ([`crate::secret`]). Everything else is not there.
 use super::App;
 use super::caller::Caller;
 use super::extract::{Id, next_piece, too_long};
@@ -16,7 +20,9 @@ use std::sync::Arc;
 
 /// What is read of a refused upload before its connection is given up.
 const DRAINED_BYTES_MAX: usize = 64 << 20;
-const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// What never changes may be kept by whoever asked. Caches that others read too are told to keep nothing that needed a
+/// token.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 
 /// Uploads bytes; the answer names them by their SHA-256.
 #[utoipa::path(post, path = "/blobs", tag = "blobs", security((), ("bearer" = ["submit"]), ("bearer" = ["work"])),
@@ -36,7 +42,11 @@ pub(crate) async fn upload(
     if taken.is_err() {
         drain(&mut pieces).await;
     }
-    taken.map(|blob| (StatusCode::CREATED, Json(blob)))
+    let blob = taken?;
+    if caller.bearer().allows(Scope::Submit) {
+        app.blobs.note_upload(&caller.bearer().name, blob.hash).await?;
+    }
+    Ok((StatusCode::CREATED, Json(blob)))
 }
 
 async fn take(app: &App, pieces: &mut BodyDataStream, bytes_max: u64) -> ApiResult<Blob> {
@@ -77,25 +87,28 @@ fn allowance(app: &App, caller: &Caller) -> ApiResult<u64> {
 }
 
 /// A blob's bytes, or a range of them.
-#[utoipa::path(get, path = "/blobs/{hash}", tag = "blobs", params(("hash" = BlobHash, Path),
+#[utoipa::path(get, path = "/blobs/{hash}", tag = "blobs",
+    security((), ("bearer" = ["read"]), ("bearer" = ["submit"])), params(("hash" = BlobHash, Path),
         ("Range" = Option<String>, Header, description = "One range of bytes")),
     responses((status = 200, content_type = "application/octet-stream"),
         (status = 206, content_type = "application/octet-stream"), (status = 304),
         (status = "default", body = Problem)))]
 pub(crate) async fn download(
     State(app): State<Arc<App>>,
-    Id(hash): Id<BlobHash>,
+    caller: Caller,
+    Id(name): Id<BlobHash>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
-    let length = app.blobs.length(hash).await?.ok_or_else(|| unknown(hash))?;
-    if names(&headers, hash) {
-        return Ok(tagged(StatusCode::NOT_MODIFIED, hash, Body::empty()));
+    let (hash, length) = found(&app, &caller, name).await?;
+    if names(&headers, name) {
+        return Ok(tagged(StatusCode::NOT_MODIFIED, name, Body::empty()));
     }
+    let part = async |status, first, end| part(&app, status, (name, hash), first, end).await;
     let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     match range.map_or(Wanted::All, |range| wanted(range, length)) {
-        Wanted::All => part(&app, StatusCode::OK, hash, 0, length).await,
+        Wanted::All => part(StatusCode::OK, 0, length).await,
         Wanted::Part { first, end } => {
-            let mut response = part(&app, StatusCode::PARTIAL_CONTENT, hash, first, end).await?;
+            let mut response = part(StatusCode::PARTIAL_CONTENT, first, end).await?;
             set_range(&mut response, format!("bytes {first}-{}/{length}", end - 1));
             Ok(response)
         }
@@ -108,19 +121,38 @@ pub(crate) async fn download(
     }
 }
 
+/// The blob that the caller may read under this name, and its length.
+async fn found(app: &App, caller: &Caller, name: BlobHash) -> ApiResult<(BlobHash, u64)> {
+    let bearer = caller.bearer();
+    let may_read = bearer.allows(Scope::Read)
+        || (bearer.allows(Scope::Submit) && app.blobs.is_upload_of(&bearer.name, name).await?);
+    if may_read && let Some(length) = app.blobs.length(name).await? {
+        return Ok((name, length));
+    }
+    let leased = app.door.secret.unseal(name);
+    let length = app.blobs.length(leased).await?.ok_or_else(|| unknown(name))?;
+    Ok((leased, length))
+}
+
 fn unknown(hash: BlobHash) -> ApiError {
-    let detail = format!("There is no blob {hash}: upload it with POST /api/v1/blobs.");
+    let detail = format!("There is no blob {hash} that you may read: upload it with POST /api/v1/blobs.");
     ApiError::new(kind::NO_BLOB, detail)
 }
 
 /// The bytes `[first, end)`.
-async fn part(app: &App, status: StatusCode, hash: BlobHash, first: u64, end: u64) -> ApiResult<Response> {
+async fn part(
+    app: &App,
+    status: StatusCode,
+    (name, hash): (BlobHash, BlobHash),
+    first: u64,
+    end: u64,
+) -> ApiResult<Response> {
     let pieces = app
         .blobs
         .stream(hash, first, end - first)
         .await?
-        .ok_or_else(|| unknown(hash))?;
-    let mut response = tagged(status, hash, Body::from_stream(pieces));
+        .ok_or_else(|| unknown(name))?;
+    let mut response = tagged(status, name, Body::from_stream(pieces));
     response
         .headers_mut()
         .insert(header::CONTENT_LENGTH, HeaderValue::from(end - first));

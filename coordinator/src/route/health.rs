@@ -27,7 +27,10 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> ApiResult<&'static st
     let overview = tokio::time::timeout(READY_TIME_MAX, app.engine.overview()).await;
     let overview = overview.map_err(|_| ApiError::new(kind::GOING, "The engine does not answer."))??;
     match overview.store_problem {
-        Some(why) => Err(ApiError::new(kind::STORE, why)),
+        Some(why) => {
+            let detail = "The store takes nothing: it is full, away or damaged. The overview says which.";
+            Err(ApiError::hiding(kind::STORE, why, detail))
+        }
         None => Ok("ready\n"),
     }
 }

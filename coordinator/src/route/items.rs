@@ -3,12 +3,13 @@ use super::App;
 use super::caller::Caller;
 use super::extract::{Id, whole};
 use super::problem::{ApiError, ApiResult, kind};
+use super::sight::steered;
 use super::{submit, view};
 use crate::store::Source;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use protocol::api::{ItemsAdded, Job, Scope};
+use protocol::api::{ItemsAdded, Job};
 use protocol::description::{Entry, ParamProblem};
 use protocol::ids::JobId;
 use protocol::job::Encoding;
@@ -28,11 +29,7 @@ pub(crate) async fn append(
     Id(id): Id<JobId>,
     body: Body,
 ) -> ApiResult<Json<ItemsAdded>> {
-    caller.need(Scope::Submit)?;
-    let job = app
-        .read(move |reader| reader.job(id))
-        .await?
-        .ok_or_else(|| view::unknown(id))?;
+    let job = steered(&app, &caller, id).await?;
     let Source::Lines(encoding) = job.record.source else {
         return Err(ApiError::new(
             kind::REFUSED,
@@ -108,7 +105,7 @@ pub(crate) async fn close(
     caller: Caller,
     Id(id): Id<JobId>,
 ) -> ApiResult<Json<Job>> {
-    caller.need(Scope::Submit)?;
+    steered(&app, &caller, id).await?;
     app.engine.close(id).await?;
     view::job(&app, id).await.map(Json)
 }

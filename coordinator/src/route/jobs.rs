@@ -3,12 +3,13 @@ use super::App;
 use super::caller::Caller;
 use super::extract::{Id, Query};
 use super::problem::{ApiError, ApiResult, kind};
+use super::sight::{Sight, seen, steered};
 use super::view;
 use crate::engine::{EngineError, Steer};
-use crate::store::{JobFilter, StoredJob};
+use crate::store::{JobFilter, Reader, StoreError, StoredJob};
 use axum::Json;
 use axum::extract::State;
-use protocol::api::{ErrorGroups, Explanation, Job, JobPage, Reason, Scope};
+use protocol::api::{ErrorGroups, Explanation, Job, JobPage, Reason};
 use protocol::ids::JobId;
 use protocol::job::JobState;
 use protocol::problem::Problem;
@@ -33,15 +34,16 @@ pub(crate) struct ListQuery {
     limit: Option<usize>,
 }
 
-/// Jobs, newest first.
-#[utoipa::path(get, path = "/jobs", tag = "jobs", params(ListQuery), security(("bearer" = ["read"])),
+/// Jobs, newest first. Who may not read everybody's sees their own.
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(ListQuery),
+    security(("bearer" = ["read"]), ("bearer" = ["submit"])),
     responses((status = 200, body = JobPage), (status = "default", body = Problem)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> ApiResult<Json<JobPage>> {
-    caller.need(Scope::Read)?;
+    let sight = caller.sight()?;
     let limit = query.limit.unwrap_or(PAGE_JOBS_DEFAULT).clamp(1, PAGE_JOBS_MAX);
     let filter = JobFilter {
         state: query.state,
@@ -50,7 +52,7 @@ pub(crate) async fn list(
         // One more than asked for shows whether there is a next page.
         limit: limit + 1,
     };
-    let mut stored = app.read(move |reader| reader.jobs(&filter)).await?;
+    let mut stored = app.read(move |reader| page(reader, filter, &sight)).await?;
     let more = stored.len() > limit;
     stored.truncate(limit);
     let next = stored
@@ -62,6 +64,25 @@ pub(crate) async fn list(
         jobs: view::jobs(&app, stored).await?,
         next,
     }))
+}
+
+/// Jobs of the page that the caller sees. Those of others are passed over, so several pages of the store may be read.
+fn page(reader: &dyn Reader, mut filter: JobFilter, sight: &Sight) -> Result<Vec<StoredJob>, StoreError> {
+    let wanted = filter.limit;
+    if *sight != Sight::All {
+        filter.limit = PAGE_JOBS_MAX;
+    }
+    let mut page = Vec::new();
+    loop {
+        let read = reader.jobs(&filter)?;
+        let is_last = read.len() < filter.limit;
+        filter.before = read.last().map(|job| job.record.id);
+        page.extend(read.into_iter().filter(|job| sight.sees(&job.record)));
+        if is_last || page.len() >= wanted {
+            page.truncate(wanted);
+            return Ok(page);
+        }
+    }
 }
 
 fn label(text: &str) -> ApiResult<(String, String)> {
@@ -78,14 +99,14 @@ fn before(cursor: &str) -> ApiResult<JobId> {
 
 /// One job.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
-    security(("bearer" = ["read"])),
+    security(("bearer" = ["read"]), ("bearer" = ["submit"])),
     responses((status = 200, body = Job), (status = "default", body = Problem)))]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
     caller: Caller,
     Id(id): Id<JobId>,
 ) -> ApiResult<Json<Job>> {
-    caller.need(Scope::Read)?;
+    seen(&app, &caller, id).await?;
     view::job(&app, id).await.map(Json)
 }
 
@@ -98,9 +119,8 @@ pub(crate) async fn cancel(
     caller: Caller,
     Id(id): Id<JobId>,
 ) -> ApiResult<Json<Job>> {
-    let by = caller.need(Scope::Submit)?;
-    let reason = Some(format!("cancelled by {}", by.name));
-    steer(&app, id, Steer::Cancel { reason }).await
+    let reason = Some(format!("cancelled by {}", caller.bearer().name));
+    steer(&app, &caller, id, Steer::Cancel { reason }).await
 }
 
 /// Hands out nothing more until the job is resumed.
@@ -112,8 +132,7 @@ pub(crate) async fn pause(
     caller: Caller,
     Id(id): Id<JobId>,
 ) -> ApiResult<Json<Job>> {
-    caller.need(Scope::Submit)?;
-    steer(&app, id, Steer::Pause).await
+    steer(&app, &caller, id, Steer::Pause).await
 }
 
 /// Hands out shards again.
@@ -125,8 +144,7 @@ pub(crate) async fn resume(
     caller: Caller,
     Id(id): Id<JobId>,
 ) -> ApiResult<Json<Job>> {
-    caller.need(Scope::Submit)?;
-    steer(&app, id, Steer::Resume).await
+    steer(&app, &caller, id, Steer::Resume).await
 }
 
 /// Gives shards that failed for good another round of attempts.
@@ -138,12 +156,12 @@ pub(crate) async fn retry(
     caller: Caller,
     Id(id): Id<JobId>,
 ) -> ApiResult<Json<Job>> {
-    caller.need(Scope::Submit)?;
-    steer(&app, id, Steer::RetryFailed).await
+    steer(&app, &caller, id, Steer::RetryFailed).await
 }
 
-async fn steer(app: &App, id: JobId, steer: Steer) -> ApiResult<Json<Job>> {
-    if steer == Steer::RetryFailed && view::job(app, id).await?.spec.reduce.is_some() {
+async fn steer(app: &App, caller: &Caller, id: JobId, steer: Steer) -> ApiResult<Json<Job>> {
+    let job = steered(app, caller, id).await?;
+    if steer == Steer::RetryFailed && job.record.spec.reduce.is_some() {
         let advice = "a job that reduces cannot be retried in part: submit it again";
         return Err(ApiError::new(kind::REFUSED, advice));
     }
@@ -153,35 +171,28 @@ async fn steer(app: &App, id: JobId, steer: Steer) -> ApiResult<Json<Job>> {
 
 /// Failed attempts by cause.
 #[utoipa::path(get, path = "/jobs/{id}/errors", tag = "jobs", params(("id" = JobId, Path)),
-    security(("bearer" = ["read"])),
+    security(("bearer" = ["read"]), ("bearer" = ["submit"])),
     responses((status = 200, body = ErrorGroups), (status = "default", body = Problem)))]
 pub(crate) async fn errors(
     State(app): State<Arc<App>>,
     caller: Caller,
     Id(id): Id<JobId>,
 ) -> ApiResult<Json<ErrorGroups>> {
-    caller.need(Scope::Read)?;
-    let found = app
-        .read(move |reader| Ok((reader.job(id)?.is_some(), reader.errors(id)?)))
-        .await?;
-    match found {
-        (true, groups) => Ok(Json(ErrorGroups { groups })),
-        (false, _) => Err(view::unknown(id)),
-    }
+    seen(&app, &caller, id).await?;
+    let groups = app.read(move |reader| reader.errors(id)).await?;
+    Ok(Json(ErrorGroups { groups }))
 }
 
 /// Why a job does not move, and what would change it.
 #[utoipa::path(get, path = "/jobs/{id}/explain", tag = "jobs", params(("id" = JobId, Path)),
-    security(("bearer" = ["read"])),
+    security(("bearer" = ["read"]), ("bearer" = ["submit"])),
     responses((status = 200, body = Explanation), (status = "default", body = Problem)))]
 pub(crate) async fn explain(
     State(app): State<Arc<App>>,
     caller: Caller,
     Id(id): Id<JobId>,
 ) -> ApiResult<Json<Explanation>> {
-    caller.need(Scope::Read)?;
-    let stored = app.read(move |reader| reader.job(id)).await?;
-    let stored = stored.ok_or_else(|| view::unknown(id))?;
+    let stored = seen(&app, &caller, id).await?;
     match app.engine.explain_job(id).await {
         Err(EngineError::NotFound) => Ok(Json(explain_stored(&stored))),
         told => Ok(Json(told?)),

@@ -5,7 +5,10 @@ use crate::metrics;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,7 +26,11 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("static", MatchedPath::as_str);
     let since = Instant::now();
-    let mut response = next.run(request).await;
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|panic| panicked(&*panic).into_response());
+    if let Some(cause) = response.extensions().get::<ApiError>().and_then(ApiError::cause) {
+        tracing::error!(request = id, cause, "a request failed");
+    }
     if wants_problem(&response) {
         response = problem::write_body(response, &id);
     }
@@ -33,6 +40,13 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
     wall(response.headers_mut());
     tell(&id, &method, route, response.status(), since.elapsed());
     response
+}
+
+/// A handler that panics costs its own request, and the caller is told as of any other failure.
+fn panicked(panic: &(dyn Any + Send)) -> ApiError {
+    let words = panic.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    ApiError::internal(format!("a handler panicked: {}", words.unwrap_or("it did not say why")))
 }
 
 /// Other sites cannot embed what is answered, nobody guesses its type, and no address of ours is told to others.

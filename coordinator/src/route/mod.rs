@@ -3,6 +3,8 @@
 mod blobs;
 mod caller;
 mod cors;
+mod credit;
+pub(crate) mod door;
 mod events;
 mod extract;
 mod health;
@@ -14,7 +16,9 @@ pub(crate) mod problem;
 mod programs;
 mod results;
 mod shards;
+mod sight;
 mod submit;
+mod tickets;
 mod tokens;
 pub(crate) mod view;
 mod work;
@@ -30,7 +34,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
+use door::Door;
 use problem::ApiResult;
+use protocol::account::AccountKey;
+use protocol::trust::Trust;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -42,8 +49,11 @@ pub(crate) struct App {
     pub(crate) programs: Arc<Programs>,
     pub(crate) auth: Arc<Auth>,
     pub(crate) worker_token_required: bool,
-    /// Whose pages may use the API, beside our own.
-    pub(crate) cors_origins: Arc<[String]>,
+    /// The least level of a job.
+    pub(crate) trust_min: Trust,
+    /// What receipts are signed with.
+    pub(crate) receipt_key: AccountKey,
+    pub(crate) door: Arc<Door>,
     pub(crate) durability: String,
     /// True once the coordinator stops: endless streams end then.
     pub(crate) shutdown: watch::Receiver<bool>,
@@ -75,8 +85,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(health::readyz))
         .fallback(assets::serve)
         .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(Arc::clone(&app), door::around))
         .layer(from_fn(layer::around));
-    let origins = Arc::clone(&app.cors_origins);
+    let origins = Arc::clone(&app.door.origins);
     if origins.is_empty() {
         return router.with_state(app);
     }

@@ -1,5 +1,7 @@
 //! The OpenAPI document, from the same declarations as the router: neither can lack a route.
-use super::{App, blobs, events, items, jobs, programs, results, shards, submit, tokens, work, workers};
+use super::{
+    App, blobs, credit, events, items, jobs, programs, results, shards, submit, tickets, tokens, work, workers,
+};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -59,6 +61,12 @@ pub(super) fn api() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(tokens::make, tokens::list))
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::whoami))
+        .routes(routes!(tickets::give))
+        .routes(routes!(credit::account))
+        .routes(routes!(credit::receipts))
+        .routes(routes!(credit::receipt))
+        .routes(routes!(credit::digests))
+        .routes(routes!(credit::leaders))
         .routes(routes!(work::work))
         .split_for_parts()
 }
@@ -109,7 +117,13 @@ mod tests {
         ("get", "/tokens"),
         ("delete", "/tokens/{id}"),
         ("get", "/whoami"),
+        ("post", "/tickets"),
         ("get", "/work"),
+        ("get", "/accounts/{id}"),
+        ("get", "/accounts/{id}/receipts"),
+        ("get", "/receipts/{id}"),
+        ("get", "/receipts/{id}/digests"),
+        ("get", "/leaders"),
     ];
 
     #[test]

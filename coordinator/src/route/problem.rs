@@ -10,13 +10,23 @@ use axum::response::{IntoResponse, Response};
 use protocol::description::ParamProblem;
 use protocol::problem::Problem;
 use std::fmt::Display;
+use std::io::ErrorKind;
 
 /// How long a caller should wait before it tries again, in seconds.
 const RETRY_AFTER_S: u16 = 1;
 
 /// A request that cannot be served.
 #[derive(Clone, Debug)]
-pub(crate) struct ApiError(Box<Problem>);
+pub(crate) struct ApiError(Box<Told>);
+
+#[derive(Clone, Debug)]
+struct Told {
+    problem: Problem,
+    /// What only the log is told: paths, the words of the store and of the system.
+    cause: Option<String>,
+}
+
+const LOG_SAYS: &str = "The log of the coordinator says more, under this request's id.";
 
 /// The result of a handler.
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
@@ -44,6 +54,7 @@ pub(crate) mod kind {
     pub(crate) const NO_WORKER: Kind = Kind(404, "worker_unknown", "There is no such worker");
     pub(crate) const NO_PROGRAM: Kind = Kind(404, "program_unknown", "There is no such program");
     pub(crate) const NO_TOKEN: Kind = Kind(404, "token_unknown", "There is no such token");
+    pub(crate) const NO_RECEIPT: Kind = Kind(404, "receipt_unknown", "There is no such receipt");
     pub(crate) const NO_BLOB: Kind = Kind(404, "blob_unknown", "There is no such blob");
     pub(crate) const RANGE: Kind = Kind(416, "range_invalid", "The blob does not have these bytes");
     pub(crate) const ENTRY: Kind = Kind(422, "entry_unknown", "The program has no such entry");
@@ -59,11 +70,14 @@ pub(crate) mod kind {
     pub(crate) const PROGRAM_REFUSED: Kind = Kind(422, "program_refused", "The program may not run here");
     pub(crate) const REFUSED: Kind = Kind(409, "refused", "That is not possible as things stand");
     pub(crate) const FULL: Kind = Kind(429, "full", "Too much is waiting already");
+    pub(crate) const TOO_MANY: Kind = Kind(429, "too_many_requests", "There were too many requests");
+    pub(crate) const ORIGIN: Kind = Kind(403, "origin_refused", "This page may not do that here");
     pub(crate) const TOKEN_MISSING: Kind = Kind(401, "token_missing", "A token is needed");
     pub(crate) const TOKEN_WRONG: Kind = Kind(401, "token_wrong", "The token is worth nothing");
     pub(crate) const SCOPE: Kind = Kind(403, "scope_missing", "The token does not allow this");
     pub(crate) const UPGRADE: Kind = Kind(426, "websocket_wanted", "This address speaks WebSocket");
     pub(crate) const STORE: Kind = Kind(503, "store_unavailable", "Nothing can be stored at the moment");
+    pub(crate) const NO_ROOM: Kind = Kind(507, "store_full", "There is no room for more at the moment");
     pub(crate) const GOING: Kind = Kind(503, "going_away", "The coordinator is stopping");
     pub(crate) const CORRUPT: Kind = Kind(500, "store_corrupt", "What is stored cannot be read");
     pub(crate) const INTERNAL: Kind = Kind(500, "internal", "Something went wrong here");
@@ -72,14 +86,27 @@ pub(crate) mod kind {
 
 impl ApiError {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self(Box::new(Problem::new(kind.0, kind.1, kind.2, detail)))
+        let problem = Problem::new(kind.0, kind.1, kind.2, detail);
+        Self(Box::new(Told { problem, cause: None }))
+    }
+
+    /// With a cause that is nobody's business but the operator's: [`super::layer`] writes it to the log with the
+    /// request's id.
+    pub(crate) fn hiding(kind: Kind, cause: impl Display, detail: impl Display) -> Self {
+        let mut error = Self::new(kind, format!("{detail} {LOG_SAYS}"));
+        error.0.cause = Some(cause.to_string());
+        error
+    }
+
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
     }
 
     /// With the fields that are wrong; the detail sums them up.
     pub(crate) fn with_fields(kind: Kind, fields: Vec<ParamProblem>) -> Self {
         let told: Vec<_> = fields.iter().map(ToString::to_string).collect();
         let mut error = Self::new(kind, told.join("; "));
-        error.0.fields = fields;
+        error.0.problem.fields = fields;
         error
     }
 
@@ -93,28 +120,36 @@ impl ApiError {
 
     /// Something failed that has nothing to do with the request; the cause goes to the log only.
     pub(crate) fn internal(cause: impl Display) -> Self {
-        tracing::error!(%cause, "a request failed");
-        Self::new(
-            kind::INTERNAL,
-            "The log of the coordinator says more, under this request's id.",
-        )
+        Self::hiding(kind::INTERNAL, cause, "It is no fault of the request.")
     }
+}
+
+fn unavailable(cause: impl Display) -> ApiError {
+    ApiError::hiding(kind::STORE, cause, "Try again in a moment.")
+}
+
+fn no_room(cause: impl Display) -> ApiError {
+    ApiError::hiding(kind::NO_ROOM, cause, "What keeps the coordinator's data is full; it goes on by itself when its operator makes room.")
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(why) => Self::new(kind::STORE, why),
-            StoreError::Corrupt(why) => Self::new(kind::CORRUPT, why),
+            StoreError::Unavailable(why) => unavailable(why),
+            StoreError::Full(why) => no_room(why),
+            StoreError::Corrupt(why) => Self::hiding(kind::CORRUPT, why, "The operator has to look at it."),
         }
     }
 }
 
 impl From<BlobError> for ApiError {
     fn from(error: BlobError) -> Self {
-        match error {
+        match &error {
             BlobError::Missing(_) => Self::new(kind::NO_BLOB, error.to_string()),
-            BlobError::Io { .. } => Self::new(kind::STORE, error.to_string()),
+            BlobError::Io { error: cause, .. } if cause.kind() == ErrorKind::StorageFull => {
+                no_room(error)
+            }
+            BlobError::Io { .. } => unavailable(error),
         }
     }
 }
@@ -125,7 +160,8 @@ impl From<EngineError> for ApiError {
             EngineError::NotFound => Self::new(kind::NO_JOB, "List the jobs to see which there are."),
             EngineError::Refused(why) => Self::new(kind::REFUSED, why),
             EngineError::Full(why) => Self::new(kind::FULL, why),
-            EngineError::StoreUnavailable(why) => Self::new(kind::STORE, why),
+            EngineError::StoreFull(why) => no_room(why),
+            EngineError::StoreUnavailable(why) => unavailable(why),
             EngineError::Gone => Self::new(kind::GOING, "Try again in a moment."),
         }
     }
@@ -134,7 +170,7 @@ impl From<EngineError> for ApiError {
 impl IntoResponse for ApiError {
     /// Status and headers only: the layer writes the body from the extension.
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.0.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
         let headers = response.headers_mut();
         match status {
@@ -142,7 +178,9 @@ impl IntoResponse for ApiError {
                 let challenge = HeaderValue::from_static("Bearer realm=\"elytra\"");
                 headers.insert(header::WWW_AUTHENTICATE, challenge);
             }
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::INSUFFICIENT_STORAGE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
             }
             _ => {}
@@ -155,7 +193,7 @@ impl IntoResponse for ApiError {
 /// The whole answer to a request that failed, in the words of RFC 9457.
 pub(crate) fn write_body(response: Response, request: &str) -> Response {
     let (mut parts, _) = response.into_parts();
-    let problem = parts.extensions.remove::<ApiError>().map(|error| *error.0);
+    let problem = parts.extensions.remove::<ApiError>().map(|error| error.0.problem);
     let mut problem = problem.unwrap_or_else(|| of_status(parts.status));
     problem.request = request.into();
     let body = serde_json::to_vec(&problem).unwrap_or_default();

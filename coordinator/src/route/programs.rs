@@ -4,9 +4,10 @@ use super::blobs::{names, tagged};
 use super::caller::Caller;
 use super::extract::{Id, Query, whole};
 use super::problem::{ApiError, ApiResult, kind};
+use super::sight::Sight;
 use crate::programs::{add, blob_of};
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -19,29 +20,35 @@ use std::sync::Arc;
 
 /// What a WebAssembly module begins with.
 const WASM_MAGIC: &[u8] = b"\0asm";
+/// A module needs no token, so any cache may keep it.
+const FOR_ALL: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// What a script is called when nobody says.
 const FILE_DEFAULT: &str = "script.js";
 
-/// The programs there are.
-#[utoipa::path(get, path = "/programs", tag = "programs", security(("bearer" = ["read"])),
+/// The programs there are. Who may not read everything sees those that the server carries, and their own.
+#[utoipa::path(get, path = "/programs", tag = "programs",
+    security(("bearer" = ["read"]), ("bearer" = ["submit"])),
     responses((status = 200, body = ProgramList), (status = "default", body = Problem)))]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<ProgramList>> {
-    caller.need(Scope::Read)?;
-    Ok(Json(ProgramList {
-        programs: app.programs.all().await?,
-    }))
+    let sight = caller.sight()?;
+    let mut programs = app.programs.all().await?;
+    if let Sight::Own(owner) = &sight {
+        let own = app.blobs.uploads_of(owner).await?;
+        programs.retain(|program| program.built_in || own.contains(&blob_of(program.hash)));
+    }
+    Ok(Json(ProgramList { programs }))
 }
 
-/// One program.
+/// One program. To know its hash is the right to read and to run it.
 #[utoipa::path(get, path = "/programs/{hash}", tag = "programs", params(("hash" = ProgramHash, Path)),
-    security(("bearer" = ["read"])),
+    security(("bearer" = ["read"]), ("bearer" = ["submit"])),
     responses((status = 200, body = Program), (status = "default", body = Problem)))]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
     caller: Caller,
     Id(hash): Id<ProgramHash>,
 ) -> ApiResult<Json<Program>> {
-    caller.need(Scope::Read)?;
+    caller.need_any(&[Scope::Read, Scope::Submit])?;
     let program = app.programs.get(hash).await?.ok_or_else(|| unknown(hash))?;
     Ok(Json((*program).clone()))
 }
@@ -72,25 +79,42 @@ pub(crate) async fn upload(
     Query(query): Query<UploadQuery>,
     body: Body,
 ) -> ApiResult<(StatusCode, Json<Program>)> {
-    caller.need(Scope::Submit)?;
+    let owner = caller.need(Scope::Submit)?.name.clone();
     let bytes = whole(body, PROGRAM_BYTES_MAX).await?;
     let file = query.file.unwrap_or_else(|| FILE_DEFAULT.into());
-    let admitted = tokio::task::spawn_blocking(move || admit(&file, &bytes)).await;
+    let admitted = match app.programs.admitted_before(&file, &bytes) {
+        Some(program) => program,
+        None => admit_and_keep(&app, file, bytes).await?,
+    };
+    // What somebody else called the same bytes is theirs: the answer describes what came now.
+    let known = app.programs.get(admitted.hash).await?;
+    let program = Program {
+        built_in: known.as_ref().is_some_and(|known| known.built_in),
+        ..admitted
+    };
+    app.blobs.note_upload(&owner, blob_of(program.hash)).await?;
+    Ok((StatusCode::CREATED, Json(program)))
+}
+
+/// Checks an upload and stores what may run, so that the same bytes need neither again.
+async fn admit_and_keep(app: &App, file: String, bytes: Bytes) -> ApiResult<Program> {
+    let (name, upload) = (file.clone(), bytes.clone());
+    let admitted = tokio::task::spawn_blocking(move || admit(&name, &upload)).await;
     let admitted = admitted
         .map_err(ApiError::internal)?
         .map_err(|refusal| ApiError::new(kind::PROGRAM_REFUSED, refusal))?;
-    if let Some(known) = app.programs.get(admitted.hash).await? {
-        return Ok((StatusCode::CREATED, Json((*known).clone())));
-    }
     let program = Program {
         hash: admitted.hash,
         length: admitted.bytes.len() as u64,
         description: admitted.description,
         built_in: false,
     };
-    app.blobs.put(admitted.bytes.into()).await?;
-    app.engine.write(add(&program)).await?;
-    Ok((StatusCode::CREATED, Json(program)))
+    if app.programs.get(program.hash).await?.is_none() {
+        app.blobs.put(admitted.bytes.into()).await?;
+        app.engine.write(add(&program)).await?;
+    }
+    app.programs.note_admitted(&file, &bytes, &program);
+    Ok(program)
 }
 
 /// A module as it is; anything else is taken for the text of a script. The error is for people.
@@ -149,5 +173,6 @@ pub(crate) async fn module(
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/wasm"));
+    response.headers_mut().insert(header::CACHE_CONTROL, FOR_ALL);
     Ok(response)
 }

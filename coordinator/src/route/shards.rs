@@ -2,6 +2,7 @@
 use super::App;
 use super::caller::Caller;
 use super::problem::{ApiError, ApiResult, kind};
+use super::sight::seen;
 use super::view;
 use crate::engine::JobInfo;
 use crate::launch::launch;
@@ -12,7 +13,7 @@ use axum::extract::{Path, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use protocol::api::{Scope, Shard};
+use protocol::api::Shard;
 use protocol::cut::{Piece, ShardRun};
 use protocol::ids::{JobId, ShardIndex};
 use protocol::problem::Problem;
@@ -21,16 +22,17 @@ use std::sync::Arc;
 
 /// A shard: what is executed for it, and the bytes that its program reads.
 #[utoipa::path(get, path = "/jobs/{id}/shards/{shard}", tag = "jobs",
-    params(("id" = JobId, Path), ("shard" = u32, Path)), security(("bearer" = ["read"])),
+    params(("id" = JobId, Path), ("shard" = u32, Path)),
+    security(("bearer" = ["read"]), ("bearer" = ["submit"])),
     responses((status = 200, body = Shard), (status = "default", body = Problem)))]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path((job, shard)): Path<(String, String)>,
 ) -> ApiResult<Json<Shard>> {
-    caller.need(Scope::Read)?;
     let id: JobId = job.parse().map_err(|_| not_named(&job, &shard))?;
     let shard: ShardIndex = shard.parse().map_err(|_| not_named(&job, &shard))?;
+    seen(&app, &caller, id).await?;
     let (stored, info) = app
         .read(move |reader| info(reader, id))
         .await?
@@ -42,7 +44,7 @@ pub(crate) async fn read(
     let piece = piece.ok_or_else(|| no_shard(&stored, shard))?;
     let launch = launch(&app.programs, &app.blobs, &info)
         .await
-        .map_err(|error| ApiError::new(kind::REFUSED, error.to_string()))?;
+        .map_err(|error| ApiError::hiding(kind::REFUSED, error, "The job cannot be started."))?;
     let bytes = bytes(&app, &info, &piece).await?;
     let input = worker::shard_input(info.record.source.into(), &piece, bytes, &launch.params);
     Ok(Json(Shard {

@@ -6,6 +6,7 @@ use crate::store::{Reader, StoreError, StoredJob};
 use protocol::api::{Job, JobCounts, Reduction};
 use protocol::ids::{JobId, Stage};
 use protocol::job::JobState;
+use protocol::trust::{Trust, TrustReport};
 
 /// Most stages behind a map; see [`JobId::stage`].
 const STAGES_MAX: Stage = 15;
@@ -49,8 +50,8 @@ pub(crate) fn last_stage(
 pub(crate) async fn jobs(app: &App, stored: Vec<StoredJob>) -> ApiResult<Vec<Job>> {
     let ids = stored.iter().map(|job| job.record.id).collect();
     let ids: Vec<JobId> = ids;
-    let trust = app.engine.trust(ids.clone()).await?;
-    let trust = trust.into_iter().chain(std::iter::repeat_with(|| None));
+    let trust = trust(app, &stored).await?.into_iter();
+    let trust = trust.chain(std::iter::repeat_with(|| None));
     let live = app.engine.live(ids).await?;
     let live = live.into_iter().chain(std::iter::repeat_with(|| None));
     Ok(stored
@@ -61,6 +62,22 @@ pub(crate) async fn jobs(app: &App, stored: Vec<StoredJob>) -> ApiResult<Vec<Job
             ..merge(stored, live)
         })
         .collect())
+}
+
+/// What was done for the trust in the answers of jobs: as it stands here, or as it was stored.
+async fn trust(app: &App, stored: &[StoredJob]) -> ApiResult<Vec<Option<TrustReport>>> {
+    let ids: Vec<JobId> = stored.iter().map(|job| job.record.id).collect();
+    let mut trust = app.engine.trust(ids.clone()).await?;
+    let is_missing = |(job, trust): (&StoredJob, &Option<TrustReport>)| {
+        trust.is_none() && job.record.spec.trust != Trust::Private
+    };
+    if stored.iter().zip(&trust).any(is_missing) {
+        let kept = app.read(move |reader| reader.reports(&ids)).await?;
+        for (trust, kept) in trust.iter_mut().zip(kept) {
+            *trust = trust.or(kept);
+        }
+    }
+    Ok(trust)
 }
 
 pub(crate) fn unknown(id: JobId) -> ApiError {

@@ -50,5 +50,6 @@ pub(crate) async fn overview(State(app): State<Arc<App>>, caller: Caller) -> Api
     overview.version = env!("CARGO_PKG_VERSION").into();
     overview.durability.clone_from(&app.durability);
     overview.worker_token_required = app.worker_token_required;
+    overview.trust_min = app.trust_min;
     Ok(Json(overview))
 }

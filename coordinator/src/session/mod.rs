@@ -3,18 +3,24 @@
 //! The session decides nothing. It checks the hello, hands every message to the engine, and writes
 //! what the engine tells it: all that waits is written with one flush. A peer that sends what is no
 //! frame, reads too slowly or says nothing at first is told why and closed; nobody else notices.
+mod account;
 mod check;
 mod input;
 
+pub(crate) use account::Member;
 pub(crate) use input::items_of;
 
-use crate::auth::Auth;
+use crate::accept::{Gate, Place};
+use crate::auth::{Auth, Bearer};
 use crate::blobs::Blobs;
 use crate::engine::{Engine, EngineError, JobInfo, Joined, SessionOut, Steer, WorkerHello};
+use crate::holds::{self, Hold};
 use crate::launch::{LaunchError, launch};
 use crate::metrics;
 use crate::programs::Programs;
-use axum::extract::ws::{Message, WebSocket};
+use crate::route::door::Door;
+use crate::ticket::is_ticket;
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use protocol::api::Scope;
 use protocol::frame::{decode_from_worker, encode_to_worker};
@@ -28,12 +34,25 @@ use tokio::sync::mpsc;
 
 /// Messages written with one flush, and frames read before writing goes on.
 const BURST_MAX: usize = 64;
-/// How long a peer may take to read what was written to it.
+/// How long a peer may take for one message, while it reads at all; one that reads nothing is cut off sooner.
 const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long a peer may take to read why its session ends.
+const FAREWELL_TIME_MAX: Duration = Duration::from_secs(4);
+/// Pings of a peer that has not said who it is.
+const EARLY_PINGS_MAX: usize = 16;
+/// What may be said in a close frame, in bytes.
+const CLOSE_REASON_BYTES_MAX: usize = 120;
 
 /// Who may be a worker here, and where the programs of jobs and the items of leases lie.
 pub(crate) struct WorkerAccess {
     pub(crate) token_required: bool,
+    /// The page that the socket belongs to, where it is a page's.
+    pub(crate) page: Option<String>,
+    /// What the socket's stream is told.
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) door: Arc<Door>,
+    /// As which the peer asked for this server.
+    pub(crate) host: String,
     /// From where the peer connects.
     pub(crate) network: NetworkPrefix,
     pub(crate) auth: Arc<Auth>,
@@ -47,6 +66,35 @@ enum End {
     Gone,
     /// The peer is told why.
     Refused(RefusalCode, String),
+    /// A frame or message is longer than any may be.
+    TooLong(String),
+}
+
+/// Why a close frame says that a session ends, as RFC 6455 and its register number it.
+mod close {
+    pub(super) const GOING_AWAY: u16 = 1001;
+    pub(super) const MALFORMED: u16 = 1002;
+    pub(super) const NOT_ALLOWED: u16 = 1008;
+    pub(super) const TOO_LONG: u16 = 1009;
+    pub(super) const TRY_LATER: u16 = 1013;
+}
+
+impl End {
+    /// What the peer is told, and the number of the close frame.
+    fn told(self) -> Option<(RefusalCode, String, u16)> {
+        let (code, detail) = match self {
+            Self::Gone => return None,
+            Self::TooLong(detail) => return Some((RefusalCode::FrameMalformed, detail, close::TOO_LONG)),
+            Self::Refused(code, detail) => (code, detail),
+        };
+        let number = match code {
+            RefusalCode::GoingAway => close::GOING_AWAY,
+            RefusalCode::FrameMalformed | RefusalCode::VersionWrong => close::MALFORMED,
+            RefusalCode::Full | RefusalCode::TooSlow | RefusalCode::Silent => close::TRY_LATER,
+            _ => close::NOT_ALLOWED,
+        };
+        Some((code, detail, number))
+    }
 }
 
 impl From<axum::Error> for End {
@@ -66,38 +114,63 @@ impl From<EngineError> for End {
 }
 
 /// Serves one worker until it leaves or is refused.
-pub(crate) async fn serve(mut socket: WebSocket, engine: Engine, access: WorkerAccess) {
-    if let End::Refused(code, detail) = talk(&mut socket, &engine, &access).await {
+pub(crate) async fn serve(
+    mut socket: WebSocket,
+    engine: Engine,
+    access: WorkerAccess,
+    greeting: Option<Place>,
+) {
+    let end = talk(&mut socket, &engine, &access, greeting).await;
+    if let Some((code, detail, number)) = end.told() {
         ::metrics::counter!(metrics::SESSIONS_REFUSED_TOTAL, "code" => format!("{code:?}")).increment(1);
         tracing::info!(?code, detail, "a session was refused");
+        access.gate.linger();
+        let reason = detail[..detail.floor_char_boundary(CLOSE_REASON_BYTES_MAX)].into();
         let refused = encode_to_worker(&ToWorker::Refused { code, detail });
+        let closing = CloseFrame { code: number, reason };
         let farewell = async {
             socket.send(Message::Binary(refused.into())).await?;
-            socket.close().await
+            socket.send(Message::Close(Some(closing))).await
         };
         // A peer that does not even read this is gone.
-        let _ = tokio::time::timeout(WRITE_TIME_MAX, farewell).await;
+        let _ = tokio::time::timeout(FAREWELL_TIME_MAX, farewell).await;
     }
 }
 
-async fn talk(socket: &mut WebSocket, engine: &Engine, access: &WorkerAccess) -> End {
-    let hello = match hello(socket, access).await {
+async fn talk(
+    socket: &mut WebSocket,
+    engine: &Engine,
+    access: &WorkerAccess,
+    greeting: Option<Place>,
+) -> End {
+    let (hello, hold) = match hello(socket, engine, access).await {
         Ok(hello) => hello,
         Err(end) => return end,
     };
+    drop(greeting);
     let worker = hello.hello.worker;
     let Joined { session, outputs } = match engine.join(hello).await {
         Ok(joined) => joined,
         Err(error) => return error.into(),
     };
     tracing::debug!(%worker, %session, "a worker joined");
-    let end = Box::pin(exchange(socket, engine, access, session, outputs)).await;
+    // First what the session does: the token is looked at only when it waits.
+    let end = tokio::select! {
+        biased;
+        end = Box::pin(exchange(socket, engine, access, session, outputs)) => end,
+        () = holds::over(hold) => End::Refused(RefusalCode::TokenWrong, "the token was revoked, or has expired".into()),
+    };
     engine.leave(session).await;
     tracing::debug!(%worker, %session, "a worker left");
     end
 }
 
-async fn hello(socket: &mut WebSocket, access: &WorkerAccess) -> Result<WorkerHello, End> {
+/// Who the worker is, and what keeps its session open.
+async fn hello(
+    socket: &mut WebSocket,
+    engine: &Engine,
+    access: &WorkerAccess,
+) -> Result<(WorkerHello, Option<Hold>), End> {
     let wait = Duration::from_millis(u64::from(HELLO_MS_MAX));
     let Ok(first) = tokio::time::timeout(wait, next_frame(socket)).await else {
         let detail = format!("no hello came within {} s", wait.as_secs());
@@ -110,14 +183,19 @@ async fn hello(socket: &mut WebSocket, access: &WorkerAccess) -> Result<WorkerHe
         ));
     };
     check_hello(&hello)?;
-    let may_vouch = check_token(hello.token.as_deref(), access).await?;
+    let bearer = check_token(hello.token.as_deref(), access).await?;
     // A tab is lent by whoever sits before it, also where its page knows the operator's token.
-    let trusted = may_vouch && hello.kind == WorkerKind::Native;
-    Ok(WorkerHello {
+    let is_tab = hello.kind == WorkerKind::Tab || access.page.is_some();
+    let trusted = bearer.allows(Scope::Trusted) && !is_tab;
+    let hold = access.auth.hold(&bearer);
+    let member = account::member(socket, &hello, access, engine.reader()).await?;
+    let hello = WorkerHello {
         hello: Hello { token: None, ..hello },
+        member,
         trusted,
         network: access.network,
-    })
+    };
+    Ok((hello, hold))
 }
 
 fn check_hello(hello: &Hello) -> Result<(), End> {
@@ -133,35 +211,61 @@ fn check_hello(hello: &Hello) -> Result<(), End> {
     Err(End::Refused(RefusalCode::OutOfTurn, wrong.into()))
 }
 
-/// Whether the worker's answers stand by themselves; an error when it may not work here at all.
-async fn check_token(token: Option<&str>, access: &WorkerAccess) -> Result<bool, End> {
-    let Some(token) = token else {
-        if !access.token_required {
-            return Ok(false);
-        }
+/// Whose worker it is; an error when it may not work here.
+async fn check_token(token: Option<&str>, access: &WorkerAccess) -> Result<Bearer, End> {
+    let bearer = match (&access.page, token) {
+        (Some(page), Some(ticket)) => by_ticket(ticket, page, access).await?,
+        (Some(_), None) if !access.token_required => return Err(ticket_missing()),
+        (Some(_), None) => Bearer::anonymous(),
+        (None, Some(token)) => access.auth.check(token).await.map_err(token_wrong)?,
+        (None, None) => Bearer::anonymous(),
+    };
+    if bearer.allows(Scope::Work) || (bearer.token.is_none() && !access.token_required) {
+        return Ok(bearer);
+    }
+    if bearer.token.is_none() {
         let detail = "this coordinator asks workers for a token with the scope `work`; ask its operator for one, \
                       who makes it with: elytra token create --scope work";
         return Err(End::Refused(RefusalCode::TokenMissing, detail.into()));
-    };
-    let bearer = access
-        .auth
-        .check(token)
-        .await
-        .map_err(|error| End::Refused(RefusalCode::TokenWrong, error.to_string()))?;
-    if bearer.allows(Scope::Work) || bearer.allows(Scope::Trusted) {
-        return Ok(bearer.allows(Scope::Trusted));
     }
     let detail = "the token lacks the scope `work`; make one with: elytra token create --scope work";
     Err(End::Refused(RefusalCode::ScopeMissing, detail.into()))
 }
 
+fn ticket_missing() -> End {
+    let detail = "a page's worker shows a ticket: ask for one with POST /api/v1/tickets";
+    End::Refused(RefusalCode::TokenMissing, detail.into())
+}
+
+/// Whose page showed this ticket. A token in its place is told what is wrong with it, and never enough.
+async fn by_ticket(ticket: &str, page: &str, access: &WorkerAccess) -> Result<Bearer, End> {
+    if !is_ticket(ticket) {
+        let bearer = access.auth.check(ticket).await.map_err(token_wrong)?;
+        return if bearer.allows(Scope::Work) { Err(ticket_missing()) } else { Ok(bearer) };
+    }
+    let taken = access.door.tickets.take(ticket, page);
+    match taken.map_err(token_wrong)? {
+        Some(id) => access.auth.bearer_of(&id).await.map_err(token_wrong),
+        None => Ok(Bearer::anonymous()),
+    }
+}
+
+fn token_wrong(error: impl std::fmt::Display) -> End {
+    End::Refused(RefusalCode::TokenWrong, error.to_string())
+}
+
 /// Waits for the next binary frame.
 async fn next_frame(socket: &mut WebSocket) -> Result<FromWorker, End> {
-    loop {
+    for _ in 0..EARLY_PINGS_MAX {
         if let Some(message) = understood(socket.next().await)? {
             return Ok(message);
         }
     }
+    Err(too_many_pings())
+}
+
+fn too_many_pings() -> End {
+    End::Refused(RefusalCode::OutOfTurn, "too many pings, and no message between them".into())
 }
 
 /// What came off the socket: a message, something to ignore, or the end.
@@ -189,7 +293,7 @@ fn too_long(error: &axum::Error) -> End {
             "a frame has at most {} bytes: {text}",
             protocol::limits::FRAME_BYTES_MAX
         );
-        return End::Refused(RefusalCode::FrameMalformed, detail);
+        return End::TooLong(detail);
     }
     End::Gone
 }
@@ -238,7 +342,12 @@ async fn read(
     session: SessionId,
 ) -> Result<(), End> {
     for left in (0..BURST_MAX).rev() {
-        if let Some(message) = understood(came)? {
+        let message = understood(came)?;
+        if message.is_none() && !access.gate.pinged() {
+            return Err(too_many_pings());
+        }
+        if let Some(message) = message {
+            access.gate.heard();
             let goodbye = message == FromWorker::Goodbye;
             let message = check::message(message, &access.blobs).await?;
             engine.tell(session, message).await?;
@@ -269,7 +378,7 @@ async fn write(
             SessionOut::Close(job) => ToWorker::Close { job },
             SessionOut::Lease(lease) => {
                 let (grant, info) = *lease;
-                ToWorker::Lease(input::lease(&access.blobs, grant, &info).await)
+                ToWorker::Lease(input::lease(access, grant, &info).await)
             }
             SessionOut::Cancel(cancel) => {
                 let (lease, shards) = *cancel;

@@ -2,10 +2,9 @@
 //! a later turn.
 use super::work::clip;
 use super::{Shell, State, now_ms, whole};
-use crate::fetch;
+use crate::fetch::{self, FetchError};
 use crate::link::{Link, LinkEvent};
 use bytes::Bytes;
-use gloo::timers::callback::Timeout;
 use protocol::ids::{BlobHash, LeaseId, ProgramHash};
 use protocol::wire::{Cause, Failure};
 use std::rc::Rc;
@@ -13,18 +12,38 @@ use wasm_bindgen_futures::spawn_local;
 use worker::Input;
 
 impl Shell {
+    /// First the ticket, then the socket: a socket that waits for its hello would be closed.
     pub(super) fn connect(self: &Rc<Self>, state: &mut State) {
         state.link_number += 1;
         let (shell, number) = (Rc::clone(self), state.link_number);
+        spawn_local(async move {
+            match fetch::ticket(&shell.options).await {
+                Ok(ticket) => shell.open_link(number, Some(ticket)),
+                // The answer to the hello says in the heart's words what is wrong with the token.
+                Err(FetchError::Status(401 | 403)) => shell.open_link(number, shell.options.token.clone()),
+                Err(error) => shell.closed(number, error.to_string()),
+            }
+        });
+    }
+
+    fn open_link(self: &Rc<Self>, number: u32, ticket: Option<String>) {
+        let shell = Rc::clone(self);
+        let mut state = self.state.borrow_mut();
+        if state.link_number != number {
+            return;
+        }
         let opened = Link::open(&self.options.socket_url(), move |event| {
             shell.heard(number, event);
         });
         match opened {
-            Ok(link) => state.link = Some(link),
-            // An address that is none: heard like a connection that could not be opened, in a turn of its own.
+            Ok(link) => {
+                state.link = Some(link);
+                state.ticket = ticket;
+            }
+            // An address that is none: heard like a connection that could not be opened.
             Err(reason) => {
-                let (shell, number) = (Rc::clone(self), state.link_number);
-                Timeout::new(0, move || shell.closed(number, reason)).forget();
+                drop(state);
+                self.closed(number, reason);
             }
         }
     }
@@ -103,6 +122,12 @@ impl Shell {
 }
 
 impl State {
+    /// Ends the connection, or the attempt at one that still waits for its ticket.
+    pub(super) fn hang_up(&mut self) {
+        self.link = None;
+        self.link_number += 1;
+    }
+
     /// Writes a frame; where there is no connection any more the heart hears of it by itself.
     pub(super) fn send(&mut self, frame: &[u8]) {
         if let Some(Err(error)) = self.link.as_ref().map(|link| link.send(frame)) {

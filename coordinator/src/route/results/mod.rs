@@ -10,16 +10,17 @@ use super::App;
 use super::caller::Caller;
 use super::extract::{Id, Query};
 use super::problem::{ApiError, ApiResult, kind};
-use super::view;
+use super::sight::seen;
+use crate::holds::{self, Hold};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use cursor::Cursor;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use lines::Lines;
 use pages::Pages;
-use protocol::api::{ResultLine, Scope};
+use protocol::api::ResultLine;
 use protocol::description::OutputKind;
 use protocol::ids::JobId;
 use protocol::limits;
@@ -27,7 +28,7 @@ use protocol::problem::Problem;
 use serde::Deserialize;
 use std::io;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Pieces of a body that wait for a slow reader.
 const PIECES_WAITING_MAX: usize = 2;
@@ -60,7 +61,7 @@ pub(crate) struct ResultsQuery {
 
 /// Results, one JSON object a line. The last line says where to go on.
 #[utoipa::path(get, path = "/jobs/{id}/results", tag = "jobs",
-    params(("id" = JobId, Path), ResultsQuery), security(("bearer" = ["read"])),
+    params(("id" = JobId, Path), ResultsQuery), security(("bearer" = ["read"]), ("bearer" = ["submit"])),
     responses((status = 200, body = ResultLine, content_type = "application/x-ndjson"),
         (status = "default", body = Problem)))]
 pub(crate) async fn results(
@@ -69,11 +70,7 @@ pub(crate) async fn results(
     Id(id): Id<JobId>,
     Query(query): Query<ResultsQuery>,
 ) -> ApiResult<impl IntoResponse> {
-    caller.need(Scope::Read)?;
-    let job = app
-        .read(move |reader| reader.job(id))
-        .await?
-        .ok_or_else(|| view::unknown(id))?;
+    let job = seen(&app, &caller, id).await?;
     let order = query.order.unwrap_or_default();
     let cursor = match &query.cursor {
         Some(text) => Cursor::read(text, order).ok_or_else(foreign_cursor)?,
@@ -90,6 +87,7 @@ pub(crate) async fn results(
         .into_iter()
         .find(|entry| entry.name == job.record.spec.entry);
     let kind = entry.map_or(OutputKind::Json, |entry| entry.output);
+    let hold = app.auth.hold(caller.bearer());
     let (sink, pieces) = mpsc::channel(PIECES_WAITING_MAX);
     let pages = Pages::new(app, id, cursor, follow, Lines::new(sink, kind, limit));
     tokio::spawn(pages.run());
@@ -97,7 +95,7 @@ pub(crate) async fn results(
         (CONTENT_TYPE, "application/x-ndjson"),
         (CACHE_CONTROL, "no-store"),
     ];
-    Ok((headers, Body::from_stream(in_turn(pieces))))
+    Ok((headers, Body::from_stream(in_turn(pieces, hold))))
 }
 
 fn foreign_cursor() -> ApiError {
@@ -105,9 +103,25 @@ fn foreign_cursor() -> ApiError {
     ApiError::field(kind::CURSOR, "cursor", advice)
 }
 
-fn in_turn(pieces: mpsc::Receiver<io::Result<Bytes>>) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
-    stream::unfold(pieces, |mut pieces| async move {
+/// The pieces, until the token of who reads them is worth nothing any more; then the body is cut off, so that nobody
+/// takes it for whole.
+fn in_turn(
+    pieces: mpsc::Receiver<io::Result<Bytes>>,
+    hold: Option<Hold>,
+) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
+    let pieces = stream::unfold(pieces, |mut pieces| async move {
         let piece = pieces.recv().await?;
         Some((piece, pieces))
-    })
+    });
+    let (over, is_over) = oneshot::channel();
+    let revoked = async move {
+        holds::over(hold).await;
+        // The end is told behind the last piece.
+        let _ = over.send(());
+    };
+    let cut_off = stream::once(is_over).filter_map(|told| {
+        let error = io::Error::other("the token is worth nothing any more");
+        std::future::ready(told.ok().map(|()| Err(error)))
+    });
+    pieces.take_until(Box::pin(revoked)).chain(cut_off)
 }

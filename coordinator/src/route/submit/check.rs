@@ -1,7 +1,10 @@
 //! The limits of a job, its parameters, and its items against what the entry takes.
+use super::super::App;
 use super::super::problem::{ApiError, ApiResult, kind};
+use super::super::sight::Sight;
 use protocol::description::{Description, Entry, OutputKind, ParamProblem};
-use protocol::job::{Grain, JobSpec, ReduceSpec};
+use protocol::ids::BlobHash;
+use protocol::job::{Grain, InputSpec, JobSpec, ReduceSpec};
 use protocol::limits;
 use serde_json::Value;
 use std::fmt::Display;
@@ -11,6 +14,24 @@ const LABELS_MAX: usize = 32;
 const PRIORITY_MAX: i8 = 100;
 const WEIGHT_MAX: u16 = 10_000;
 const ATTEMPTS_MAX: u8 = 100;
+
+/// Who may not read everything names blobs that they uploaded themselves: otherwise a job would read them out.
+pub(super) async fn input_is_the_callers(app: &App, sight: &Sight, input: &InputSpec) -> ApiResult<()> {
+    let (Sight::Own(owner), InputSpec::Blob(spec)) = (sight, input) else {
+        return Ok(());
+    };
+    if app.blobs.is_upload_of(owner, spec.blob).await? {
+        return Ok(());
+    }
+    Err(blob_missing(spec.blob))
+}
+
+/// The same for what is not there and for what is not the caller's.
+pub(super) fn blob_missing(blob: BlobHash) -> ApiError {
+    let advice =
+        format!("{blob} is not here: upload it first with POST /api/v1/blobs, which answers its hash");
+    ApiError::field(kind::BLOB_MISSING, "input.blob.blob", advice)
+}
 
 /// Every limit that does not depend on the input.
 pub(super) fn limits(spec: &JobSpec) -> ApiResult<()> {
@@ -142,7 +163,7 @@ pub(super) fn count(items: u64, grain: Grain) -> ApiResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::job::{InputSpec, OpenSpec};
+    use protocol::job::OpenSpec;
 
     #[test]
     fn every_limit_that_is_passed_is_told_with_its_value() {

@@ -130,9 +130,7 @@ fn too_long(number: u64, bytes: usize) -> Option<protocol::description::ParamPro
 async fn of_blob(app: &App, spec: BlobSpec) -> ApiResult<Items> {
     let blob = spec.blob;
     let Some(length) = app.blobs.length(blob).await? else {
-        let advice =
-            format!("{blob} is not here: upload it first with POST /api/v1/blobs, which answers its hash");
-        return Err(ApiError::field(kind::BLOB_MISSING, "input.blob.blob", advice));
+        return Err(check::blob_missing(blob));
     };
     let (source, count) = match spec.split {
         Split::Lines => {

@@ -40,6 +40,7 @@ pub(crate) async fn submit(
 ) -> ApiResult<impl IntoResponse> {
     let owner = caller.need(Scope::Submit)?.name.clone();
     let key = idempotency_key(&headers)?;
+    check::input_is_the_callers(&app, &caller.sight()?, &spec.input).await?;
     let job = accept(&app, spec, owner, key).await?;
     let spec = job.record.spec.clone();
     let submitted = app.engine.submit(job).await?;
@@ -82,6 +83,7 @@ async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>
     if program.description.kind == ProgramKind::Script {
         engine_is_here(app, program.hash).await?;
     }
+    spec.trust = spec.trust.max(app.trust_min);
     check::limits(&spec)?;
     check::reduction(&program.description, entry, spec.reduce.as_ref())?;
     spec.params = check::params(entry, &spec.params)?;
@@ -114,7 +116,9 @@ async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>
 async fn engine_is_here(app: &App, script: ProgramHash) -> ApiResult<()> {
     match script_of(&app.programs, &app.blobs, script).await {
         Ok(_) => Ok(()),
-        Err(error) if error.may_pass() => Err(ApiError::new(kind::STORE, error.to_string())),
+        Err(error) if error.may_pass() => {
+            Err(ApiError::hiding(kind::STORE, error, "Try again in a moment."))
+        }
         Err(error) => {
             let why = error.to_string();
             Err(ApiError::field(kind::PROGRAM_REFUSED, "program", why))
