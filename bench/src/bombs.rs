@@ -3,6 +3,11 @@ use crate::table::Table;
 use anyhow::{Result, bail};
 use std::time::Instant;
 
+/// The same as the test of the promise has.
+#[path = "../../runtime/tests/bombs/mod.rs"]
+#[allow(dead_code, reason = "the test needs more of it")]
+mod corpus;
+
 /// Each is refused within this.
 const REFUSED_MS_MAX: f64 = 100.0;
 const ROUNDS: usize = 5;
@@ -11,7 +16,7 @@ const ROUNDS: usize = 5;
 pub(crate) fn rows(table: &mut Table) -> Result<()> {
     let mut slowest = 0.0f64;
     let mut told = Vec::new();
-    for (name, text) in bombs() {
+    for (name, text) in corpus::bombs() {
         let module = wat::parse_str(text)?;
         let bytes = module.len();
         let ms = refused(&module, name)?;
@@ -42,31 +47,4 @@ fn refused(module: &[u8], name: &str) -> Result<f64> {
         }
     }
     Ok(least)
-}
-
-fn bombs() -> Vec<(&'static str, String)> {
-    let module =
-        |more: String| format!("(module (memory (export \"memory\") 1 2) (func (export \"e\")) {more})");
-    let nested =
-        |open: &str, depth: usize| module(format!("(func {} {})", open.repeat(depth), "end ".repeat(depth)));
-    vec![
-        ("2,000 nested loops", nested("loop ", 2_000)),
-        ("60,000 nested blocks", nested("block ", 60_000)),
-        (
-            "a function of 6 MiB",
-            module(format!("(func {})", "i32.const 1234567 drop ".repeat(900_000))),
-        ),
-        (
-            "50,000 locals",
-            module(format!("(func {})", "(local i32)".repeat(50_000))),
-        ),
-        ("a million functions", module("(func)".repeat(1_000_000))),
-        (
-            "a branch table of 100,000",
-            module(format!(
-                "(func (block (br_table {} (i32.const 0))))",
-                "0 ".repeat(100_000)
-            )),
-        ),
-    ]
 }

@@ -55,7 +55,7 @@ const NORMAL: Setup = Setup {
 
 fn main() -> Result<ExitCode> {
     // Programs are compiled in a child of this executable, as a worker does it.
-    if let Some(code) = runtime::compile_child() {
+    if let Some(code) = runtime::child() {
         return Ok(code);
     }
     let options = Options::parse();

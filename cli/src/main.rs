@@ -46,7 +46,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if let Some(code) = shell::compile_child() {
+    if let Some(code) = shell::child() {
         return code;
     }
     let matches = command().get_matches();

@@ -11,6 +11,7 @@ use protocol::api::{Scope, TokenMade, TokenRequest};
 use protocol::ids::ProgramHash;
 use protocol::job::Limits;
 use protocol::wire::Failure as Failed;
+use runtime::guest::Sandbox;
 use runtime::{Runtime, RuntimeConfig, StopHandle};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,16 +25,22 @@ use tokio::task::JoinHandle;
 pub(crate) type Flags = Vec<(String, String)>;
 
 /// Variables of workers that share the prefix of settings.
-const ENV_OF_WORKERS: [&str; 3] = ["ELYTRA_MEMORY_MIB", "ELYTRA_WORKER_NAME", "ELYTRA_LOG"];
+const ENV_OF_WORKERS: [&str; 4] = [
+    "ELYTRA_MEMORY_MIB",
+    "ELYTRA_WORKER_NAME",
+    "ELYTRA_LOG",
+    "ELYTRA_SANDBOX",
+];
 /// The port that clients look at when nothing tells them otherwise.
 const DEV_LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 4750);
 /// A replay keeps more of the log than a worker does.
 const REPLAY_LOG_BYTES_MAX: usize = 16 << 20;
 const DEV_LOG: &str = "warn";
 
-/// Compiles a program and ends, when this process was started for that. Must come first in `main`.
-pub(crate) fn compile_child() -> Option<ExitCode> {
-    runtime::compile_child()
+/// Compiles or runs programs for another process and ends, when this one was started for that. Must come first in
+/// `main`.
+pub(crate) fn child() -> Option<ExitCode> {
+    runtime::child()
 }
 
 /// A flag for every setting of a server.
@@ -177,7 +184,9 @@ pub(crate) async fn work(args: &WorkerArgs, server: &str, token: Option<String>)
     let folder = args.cache_dir.clone().or_else(default_cache_dir);
     let folder =
         folder.ok_or_else(|| Failure::Usage("there is no cache folder; give one with --cache-dir".into()))?;
-    let mut config = worker_config(server, token, folder)?;
+    let sandbox = args.sandbox.parse::<Sandbox>();
+    let sandbox = sandbox.map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut config = worker_config(server, token, folder, sandbox)?;
     config.slots = args.slots.unwrap_or(config.slots);
     config.memory_mib = args.memory_mib.unwrap_or(config.memory_mib);
     config.name = args.name.clone().unwrap_or_else(host_name);
@@ -193,12 +202,16 @@ pub(crate) async fn work(args: &WorkerArgs, server: &str, token: Option<String>)
     }
 }
 
-fn worker_config(server: &str, token: Option<String>, folder: PathBuf) -> anyhow::Result<NativeWorkerConfig> {
+fn worker_config(
+    server: &str,
+    token: Option<String>,
+    folder: PathBuf,
+    sandbox: Sandbox,
+) -> anyhow::Result<NativeWorkerConfig> {
     let mut config = NativeWorkerConfig::new(server, folder);
     config.token = token;
-    config.compiler = runtime::Compiler::Child {
-        program: std::env::current_exe().context("this executable cannot be found")?,
-    };
+    let program = std::env::current_exe().context("this executable cannot be found")?;
+    config.use_children(program, sandbox);
     Ok(config)
 }
 
@@ -366,6 +379,7 @@ fn start_worker(
         &format!("http://{address}"),
         Some(token.to_owned()),
         data.join("worker"),
+        Sandbox::Auto,
     )?;
     config.slots = slots.unwrap_or(config.slots);
     config.name = host_name();

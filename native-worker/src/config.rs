@@ -26,12 +26,14 @@ pub struct NativeWorkerConfig {
     /// Where the worker's identity and compiled code are kept.
     pub cache_dir: PathBuf,
     /// Where programs are compiled. An executable that asks for a child must call
-    /// [`runtime::compile_child`] first in its `main`.
+    /// [`runtime::child`] first in its `main`.
     pub compiler: runtime::Compiler,
+    /// What processes of tenants are made of; in this process without it.
+    pub guests: Option<runtime::guest::GuestProgram>,
 }
 
 impl NativeWorkerConfig {
-    /// A worker with a slot for every core, compiling in this process.
+    /// A worker with a slot for every core, compiling and running in this process.
     pub fn new(server: impl Into<String>, cache_dir: impl Into<PathBuf>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
@@ -44,7 +46,15 @@ impl NativeWorkerConfig {
             name: String::new(),
             cache_dir: cache_dir.into(),
             compiler: runtime::Compiler::InProcess,
+            guests: None,
         }
+    }
+
+    /// Compiles in children of the executable `program`, and runs programs as `sandbox` says. It must call
+    /// [`runtime::child`] first in its `main`.
+    pub fn use_children(&mut self, program: PathBuf, sandbox: runtime::guest::Sandbox) {
+        self.guests = sandbox.guests_of(program.clone());
+        self.compiler = runtime::Compiler::Child { program };
     }
 
     pub(crate) fn window_max(&self) -> u32 {

@@ -1,4 +1,4 @@
-//! The headless worker: the heart of a worker, one WebSocket, and a thread for each slot.
+//! The headless worker: the heart of a worker, one WebSocket, and a guest process for each tenant.
 //!
 //! [`run`] is the whole of it; the executable beside it and `elytra worker` only read their arguments.
 //! One task owns the [`worker::Worker`]: it hands in what happens and performs what is asked for.
@@ -8,7 +8,9 @@
 //! | [`config`] | what it is told at its start |
 //! | `shell` | the one task: hand in, drain, flush once, sleep |
 //! | `link` | the WebSocket: opening, frames, pings, closing |
-//! | `slots` | a thread for each slot, and stopping what runs there |
+//! | `sandbox` | where programs are made ready and run |
+//! | `guests` | in a process for each tenant |
+//! | `slots` | in this process: a thread for each slot, and stopping what runs there |
 //! | `report` | how a run ended, in the words of the wire |
 //! | `http` | programs, parts of blobs, long outputs |
 //! | `identity` | who this worker is, kept across restarts |
@@ -16,10 +18,12 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod guests;
 mod http;
 mod identity;
 mod link;
 mod report;
+mod sandbox;
 mod shell;
 pub mod signals;
 mod slots;
@@ -30,7 +34,6 @@ pub use signals::Stop;
 
 use protocol::wire::RefusalCode;
 use std::path::PathBuf;
-use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Why a worker could not start, or ended other than by being told to.
@@ -61,6 +64,15 @@ pub enum RunError {
     /// The sandbox cannot be made.
     #[error(transparent)]
     Sandbox(#[from] runtime::RuntimeError),
+    /// No process to run programs in.
+    #[error("a process for programs cannot be started: {0}. With --sandbox off they run in this one")]
+    Guest(String),
+    /// All walls were asked for, and the kernel does not give them.
+    #[error(
+        "the sandbox lacks {0}, and --sandbox required asks for all of it: allow it to this user, or give --sandbox \
+         auto"
+    )]
+    Walls(String),
     /// The coordinator does not want this worker.
     #[error("the server refuses this worker: {detail}")]
     Refused {
@@ -90,11 +102,11 @@ pub async fn run(config: NativeWorkerConfig, stop: watch::Receiver<Stop>) -> Res
     let address = config::Address::parse(&config.server)?;
     let identity = identity::Identity::take(&config.cache_dir)?;
     let fetcher = http::Fetcher::new(&address, config.token.as_deref())?;
-    let sandbox = Arc::new(runtime::Runtime::new(config.runtime())?);
+    let shell = shell::Shell::new(&config, address, &identity, fetcher).await?;
+    let programs = shell.programs();
     tracing::info!(server = %config.server, worker = %identity.worker, slots = config.slots, "worker started");
-    let shell = shell::Shell::new(&config, address, &identity, fetcher, Arc::clone(&sandbox))?;
     let result = shell.run(stop).await;
-    sandbox.stop_preparing_ahead();
+    programs.stop_preparing_ahead();
     // The identity is free for another process only when this one has left.
     drop(identity);
     result

@@ -2,6 +2,7 @@
 use anyhow::Context as _;
 use clap::Parser;
 use native_worker::{NativeWorkerConfig, RunError, signals};
+use runtime::guest::Sandbox;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,10 +28,14 @@ struct Arguments {
     /// Where the worker's identity and compiled code are kept (default: the user's cache folder)
     #[arg(long, env = "ELYTRA_CACHE_DIR")]
     cache_dir: Option<PathBuf>,
+    /// Walls round programs: auto (all that the kernel gives), required (all, or no work), off (none but the
+    /// engine's)
+    #[arg(long, env = "ELYTRA_SANDBOX", default_value = "auto")]
+    sandbox: Sandbox,
 }
 
 fn main() -> ExitCode {
-    if let Some(code) = runtime::compile_child() {
+    if let Some(code) = runtime::child() {
         return code;
     }
     let arguments = Arguments::parse();
@@ -75,7 +80,7 @@ fn config(arguments: Arguments) -> anyhow::Result<NativeWorkerConfig> {
     config.memory_mib = arguments.memory_mib.unwrap_or(config.memory_mib);
     config.name = arguments.name.unwrap_or_else(host_name);
     let program = std::env::current_exe().context("this executable cannot be found")?;
-    config.compiler = runtime::Compiler::Child { program };
+    config.use_children(program, arguments.sandbox);
     Ok(config)
 }
 

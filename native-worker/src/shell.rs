@@ -3,13 +3,11 @@ use crate::config::{Address, BATCH_SHARDS_MAX, DRAIN_MS_MAX, NativeWorkerConfig}
 use crate::http::Fetcher;
 use crate::identity::Identity;
 use crate::link::{Arrived, Link, Opened, PING_EVERY};
-use crate::slots::Slots;
+use crate::sandbox::{Programs, Ready, Slots};
 use crate::{RunError, Stop};
 use protocol::ids::ProgramHash;
 use protocol::wire::{Cause, Failure, WorkerKind};
-use runtime::{Prepared, Runtime};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::watch;
@@ -30,7 +28,7 @@ pub(crate) enum Event {
     /// A connection is open, or could not be opened: the answer to attempt number so and so.
     Opened(u64, Result<Box<Opened>, String>),
     /// A program can be executed.
-    Ready(ProgramHash, Prepared),
+    Ready(ProgramHash, Ready),
 }
 
 /// Everything the worker has.
@@ -39,8 +37,8 @@ pub(crate) struct Shell {
     start: Instant,
     address: Address,
     fetcher: Fetcher,
-    sandbox: Arc<Runtime>,
-    prepared: HashMap<ProgramHash, Prepared>,
+    programs: Programs,
+    ready: HashMap<ProgramHash, Ready>,
     slots: Slots,
     link: Option<Link>,
     /// Which attempt to connect is the valid one.
@@ -61,14 +59,14 @@ enum Woken {
 }
 
 impl Shell {
-    pub(crate) fn new(
+    pub(crate) async fn new(
         config: &NativeWorkerConfig,
         address: Address,
         identity: &Identity,
         fetcher: Fetcher,
-        sandbox: Arc<Runtime>,
     ) -> Result<Self, RunError> {
         let (tell, events) = channel(EVENTS_WAITING_MAX);
+        let (programs, slots) = Programs::start(config, tell.clone()).await?;
         let heart = WorkerConfig {
             worker: identity.worker,
             kind: WorkerKind::Native,
@@ -88,9 +86,9 @@ impl Shell {
             start: Instant::now(),
             address,
             fetcher,
-            sandbox,
-            prepared: HashMap::new(),
-            slots: Slots::new(tell.clone()),
+            programs,
+            ready: HashMap::new(),
+            slots,
             link: None,
             attempt: 0,
             events,
@@ -98,6 +96,11 @@ impl Shell {
             ended: None,
             told_away_ms: None,
         })
+    }
+
+    /// What makes programs ready; it outlives the shell.
+    pub(crate) fn programs(&self) -> Programs {
+        self.programs.clone()
     }
 
     /// Works until it has left.
@@ -188,8 +191,8 @@ impl Shell {
                 self.prepare_ahead(opened.ahead);
             }
             Event::Opened(_, Err(reason)) => self.hand_in(Input::Disconnected { reason }),
-            Event::Ready(program, prepared) => {
-                self.prepared.insert(program, prepared);
+            Event::Ready(program, ready) => {
+                self.ready.insert(program, ready);
                 self.hand_in(Input::ProgramReady { program });
             }
         }
@@ -230,7 +233,7 @@ impl Shell {
     async fn perform(&mut self, output: Output) {
         match output {
             Output::Send(message) => self.send(&message).await,
-            Output::Execute { slot, batch } => match self.prepared.get(&batch.job.program) {
+            Output::Execute { slot, batch } => match self.ready.get(&batch.job.program) {
                 Some(program) => {
                     let refused = self.slots.execute(slot, program.clone(), batch);
                     refused.into_iter().for_each(|answer| self.hand_in(answer));
@@ -242,7 +245,7 @@ impl Shell {
             Output::Connect => self.connect(),
             Output::Disconnect { reason } => self.disconnect(&reason).await,
             Output::FetchProgram { program } => self.fetch_program(program),
-            Output::ForgetProgram { program } => drop(self.prepared.remove(&program)),
+            Output::ForgetProgram { program } => drop(self.ready.remove(&program)),
             Output::FetchInput {
                 lease,
                 blob,
@@ -312,13 +315,13 @@ impl Shell {
 
     /// From memory, from compiled code on disk, or from the server and the compiler.
     fn fetch_program(&mut self, program: ProgramHash) {
-        if let Some(prepared) = self.sandbox.ready(program) {
-            return self.on_event(Event::Ready(program, prepared));
+        if let Some(ready) = self.programs.ready(program) {
+            return self.on_event(Event::Ready(program, ready));
         }
-        let (sandbox, fetcher) = (Arc::clone(&self.sandbox), self.fetcher.clone());
+        let (programs, fetcher) = (self.programs.clone(), self.fetcher.clone());
         self.answer(async move {
-            match prepare(&sandbox, &fetcher, program).await {
-                Ok(prepared) => Event::Ready(program, prepared),
+            match prepare(programs, &fetcher, program).await {
+                Ok(ready) => Event::Ready(program, ready),
                 Err(detail) => {
                     tracing::warn!(%program, detail, "a program cannot be made ready");
                     let failure = Failure {
@@ -333,10 +336,10 @@ impl Shell {
 
     /// Programs that no job here names yet, one after the other and beside everything else.
     fn prepare_ahead(&self, programs: Vec<ProgramHash>) {
-        let (sandbox, fetcher) = (Arc::clone(&self.sandbox), self.fetcher.clone());
+        let (made, fetcher) = (self.programs.clone(), self.fetcher.clone());
         tokio::spawn(async move {
             for program in programs {
-                if let Err(why) = ahead(&sandbox, &fetcher, program).await {
+                if let Err(why) = ahead(made.clone(), &fetcher, program).await {
                     tracing::debug!(%program, why, "a program is not made ready ahead");
                 }
             }
@@ -380,30 +383,24 @@ async fn next(link: &mut Option<Link>) -> Arrived {
     }
 }
 
-async fn ahead(sandbox: &Arc<Runtime>, fetcher: &Fetcher, program: ProgramHash) -> Result<(), String> {
-    let cached = Arc::clone(sandbox);
+async fn ahead(programs: Programs, fetcher: &Fetcher, program: ProgramHash) -> Result<(), String> {
+    let cached = programs.clone();
     if let Ok(Some(_)) = tokio::task::spawn_blocking(move || cached.prepare_cached(program)).await {
         return Ok(());
     }
     let module = fetcher.program(program).await?;
-    let sandbox = Arc::clone(sandbox);
-    let compiled = tokio::task::spawn_blocking(move || sandbox.prepare_ahead(program, &module)).await;
+    let compiled = tokio::task::spawn_blocking(move || programs.prepare_ahead(program, &module)).await;
     let compiled = compiled.map_err(|error| error.to_string())?;
     compiled.map_err(|error| error.to_string())
 }
 
-async fn prepare(
-    sandbox: &Arc<Runtime>,
-    fetcher: &Fetcher,
-    program: ProgramHash,
-) -> Result<Prepared, String> {
-    let cached = Arc::clone(sandbox);
-    if let Ok(Some(prepared)) = tokio::task::spawn_blocking(move || cached.prepare_cached(program)).await {
-        return Ok(prepared);
+async fn prepare(programs: Programs, fetcher: &Fetcher, program: ProgramHash) -> Result<Ready, String> {
+    let cached = programs.clone();
+    if let Ok(Some(ready)) = tokio::task::spawn_blocking(move || cached.prepare_cached(program)).await {
+        return Ok(ready);
     }
     let module = fetcher.program(program).await?;
-    let sandbox = Arc::clone(sandbox);
-    let compiled = tokio::task::spawn_blocking(move || sandbox.prepare(program, &module)).await;
+    let compiled = tokio::task::spawn_blocking(move || programs.prepare(program, &module)).await;
     match compiled {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(error) => Err(format!("the compiler failed: {error}")),

@@ -1,4 +1,5 @@
-//! A thread for each slot: programs block, so they never run where the socket is served.
+//! A thread for each slot, where programs run in this process: they block, so they never run where the socket is
+//! served.
 use crate::report::{self, Ended};
 use crate::shell::Event;
 use protocol::ids::LeaseId;
@@ -19,7 +20,7 @@ const BATCHES_MAX: usize = 1;
 const WALL_PER_CPU: u64 = 4;
 
 /// All slots; a slot's thread starts when the slot is first used.
-pub(crate) struct Slots {
+pub(crate) struct Threads {
     slots: Vec<Option<Slot>>,
     events: Sender<Event>,
 }
@@ -37,7 +38,7 @@ struct Work {
     stops: Vec<StopHandle>,
 }
 
-impl Slots {
+impl Threads {
     pub(crate) fn new(events: Sender<Event>) -> Self {
         Self {
             slots: Vec::new(),
@@ -67,12 +68,12 @@ impl Slots {
         };
         let thread = match thread {
             Ok(thread) => thread,
-            Err(error) => return refuse(&work, &error.to_string()),
+            Err(error) => return refuse(slot, &work.batch, &error.to_string()),
         };
         if let Err(mpsc::TrySendError::Full(work) | mpsc::TrySendError::Disconnected(work)) =
             thread.try_send(work)
         {
-            return refuse(&work, "its thread does not answer");
+            return refuse(slot, &work.batch, "its thread does not answer");
         }
         self.slots[at] = Some(Slot {
             work: thread,
@@ -96,7 +97,7 @@ impl Slots {
     }
 }
 
-impl Drop for Slots {
+impl Drop for Threads {
     /// What still runs is stopped; the threads end by themselves when their senders are gone.
     fn drop(&mut self) {
         let stops = self.slots.iter().flatten().flat_map(|slot| &slot.stops);
@@ -127,7 +128,13 @@ fn execute_batch(work: &Work, events: &Sender<Event>) {
             execute(work, shard, &limits, stop)
         };
         // The shell is gone only when the process leaves; nobody waits for the answer then.
-        let _ = events.blocking_send(Event::Input(answer(work, shard, ended, busy_us)));
+        let _ = events.blocking_send(Event::Input(answer(
+            work.slot,
+            work.batch.lease,
+            shard.shard,
+            ended,
+            busy_us,
+        )));
     }
 }
 
@@ -154,21 +161,21 @@ fn execute(work: &Work, shard: &ShardInput, limits: &Limits, stop: &StopHandle) 
     }
 }
 
-fn refuse(work: &Work, reason: &str) -> Vec<Input> {
+/// The answers of a batch that cannot be executed.
+pub(crate) fn refuse(slot: u16, batch: &Batch, reason: &str) -> Vec<Input> {
     let detail = format!("the worker cannot start a slot: {reason}");
     let failure = || Failure {
         cause: Cause::Lost,
         detail: detail.clone(),
     };
-    work.batch
-        .shards
-        .iter()
-        .map(|shard| answer(work, shard, Ended::Failed(failure()), 0))
+    let shards = batch.shards.iter().map(|shard| shard.shard);
+    shards
+        .map(|shard| answer(slot, batch.lease, shard, Ended::Failed(failure()), 0))
         .collect()
 }
 
-fn answer(work: &Work, shard: &ShardInput, ended: Ended, busy_us: u64) -> Input {
-    let (slot, lease, shard) = (work.slot, work.batch.lease, shard.shard);
+/// What the heart is told of a shard that is over.
+pub(crate) fn answer(slot: u16, lease: LeaseId, shard: u32, ended: Ended, busy_us: u64) -> Input {
     match ended {
         Ended::Finished(output) => Input::SlotFinished {
             slot,
@@ -188,7 +195,8 @@ fn answer(work: &Work, shard: &ShardInput, ended: Ended, busy_us: u64) -> Input 
     }
 }
 
-fn limits_of(limits: &job::Limits) -> Limits {
+/// A job's limits, as the sandbox has them.
+pub(crate) fn limits_of(limits: &job::Limits) -> Limits {
     let time_ms = u64::from(limits.shard_time_ms);
     Limits {
         memory_bytes: (limits.memory_mib as usize) << 20,

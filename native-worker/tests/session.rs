@@ -16,14 +16,14 @@ struct Worker {
 }
 
 fn start(url: &str, slots: u16) -> Worker {
-    start_with(url, slots, runtime::Compiler::InProcess)
+    start_with(url, slots, |_| ())
 }
 
-fn start_with(url: &str, slots: u16, compiler: runtime::Compiler) -> Worker {
+fn start_with(url: &str, slots: u16, change: impl FnOnce(&mut NativeWorkerConfig)) -> Worker {
     let cache = tempfile::tempdir().expect("a folder");
     let mut config = NativeWorkerConfig::new(url, cache.path());
     (config.slots, config.memory_mib, config.token) = (slots, 64, Some("secret".into()));
-    config.compiler = compiler;
+    change(&mut config);
     let (stop, stopped) = watch::channel(Stop::No);
     Worker {
         stop,
@@ -49,6 +49,20 @@ async fn execute(session: &mut Session, id: u64, job: u32) -> FromWorker {
 async fn a_session_from_hello_to_goodbye() {
     let mut server = Server::start(None).await;
     let worker = start(&server.url, 1);
+    whole_session(&mut server, worker).await;
+}
+
+#[tokio::test]
+async fn the_same_session_with_guest_processes() {
+    let mut server = Server::start(None).await;
+    let worker = start_with(&server.url, 1, |config| {
+        let program = env!("CARGO_BIN_EXE_native-worker").into();
+        config.guests = runtime::guest::Sandbox::Auto.guests_of(program);
+    });
+    whole_session(&mut server, worker).await;
+}
+
+async fn whole_session(server: &mut Server, worker: Worker) {
     let mut session = server.welcome().await;
     for (job, entry) in [(1, "echo"), (2, "long"), (3, "trap"), (4, "spin")] {
         session
@@ -169,10 +183,10 @@ async fn a_server_that_is_away_is_waited_for_and_finds_the_same_worker_again() {
 #[tokio::test]
 async fn a_program_that_the_server_names_is_compiled_before_a_job_does() {
     let mut server = Server::start(None).await;
-    let compiler = runtime::Compiler::Child {
-        program: env!("CARGO_BIN_EXE_native-worker").into(),
-    };
-    let worker = start_with(&server.url, 1, compiler);
+    let worker = start_with(&server.url, 1, |config| {
+        let program = env!("CARGO_BIN_EXE_native-worker").into();
+        config.compiler = runtime::Compiler::Child { program };
+    });
     let session = server.welcome().await;
     let code = worker.cache.path().join("code");
     let named = server.program.to_string();

@@ -4,7 +4,11 @@
 //! `cargo run --release -p runtime --example measure [MODULE.wasm]`
 //! Without a module a small one is measured. A given one is admitted first; its figures end with
 //! loading, because what its entries want as input is not known here.
+#[path = "../tests/parent/mod.rs"]
+mod parent;
+
 use bytes::Bytes;
+use parent::Guest;
 use protocol::ids::ProgramHash;
 use runtime::{Compiler, Limits, Prepared, RunOutcome, Runtime, RuntimeConfig, StopHandle};
 use std::error::Error;
@@ -23,9 +27,11 @@ const NULL: &str = r#"(module
 /// Repetitions of what takes microseconds, and of what takes milliseconds.
 const MANY: usize = 50_000;
 const FEW: usize = 15;
+/// Shards in one batch, as the worker has it at most; it divides `MANY` with a rest that is run as well.
+const BATCH: usize = 64;
 
 fn main() -> ExitCode {
-    if let Some(code) = runtime::compile_child() {
+    if let Some(code) = runtime::child() {
         return code;
     }
     match measure() {
@@ -51,6 +57,7 @@ fn measure() -> Result<(), Box<dyn Error>> {
     cold(folder.path(), &module)?;
     if std::env::args().len() == 1 {
         warm(folder.path(), &module)?;
+        behind_the_walls(&module)?;
     }
     Ok(())
 }
@@ -106,6 +113,53 @@ fn warm(folder: &Path, module: &[u8]) -> Result<(), Box<dyn Error>> {
         let each = start.elapsed() / u32::try_from(MANY)?;
         say(
             &format!("one run with a fresh instance, {threads} threads, each"),
+            each,
+        );
+    }
+    Ok(())
+}
+
+/// The same in a guest process, one shard at a time and many.
+fn behind_the_walls(module: &[u8]) -> Result<(), Box<dyn Error>> {
+    say(
+        "a guest process, until it is ready",
+        median(FEW, || time(|| Ok(Guest::start(16))))?,
+    );
+    let mut guest = Guest::start(2);
+    println!("  walls that are missing: {:?}", guest.missing);
+    let (program, code) = parent::compiled(module);
+    let input = Bytes::from_static(&[7; 64]);
+    let limits = Limits::default();
+    let start = Instant::now();
+    guest.load(program, &code);
+    guest.ask(0, program, "run", limits, vec![input.clone()]);
+    guest.report();
+    say("loading a program there, and its first run", start.elapsed());
+    let alone = median(MANY / 10, || {
+        time(|| {
+            guest.ask(0, program, "run", limits, vec![input.clone()]);
+            Ok(guest.report())
+        })
+    })?;
+    say("one shard there and back", alone);
+    for slots in [1u16, 2] {
+        let start = Instant::now();
+        let ask =
+            |guest: &mut Guest, slot| guest.ask(slot, program, "run", limits, vec![input.clone(); BATCH]);
+        (0..slots).for_each(|slot| ask(&mut guest, slot));
+        let mut left = vec![(MANY, BATCH); usize::from(slots)];
+        while left.iter().any(|(shards, of_batch)| *shards > 0 || *of_batch > 0) {
+            let (slot, _) = guest.report();
+            let (shards, of_batch) = &mut left[usize::from(slot)];
+            (*shards, *of_batch) = (shards.saturating_sub(1), *of_batch - 1);
+            if *of_batch == 0 && *shards > 0 {
+                *of_batch = BATCH;
+                ask(&mut guest, slot);
+            }
+        }
+        let each = start.elapsed() / u32::try_from(MANY)?;
+        say(
+            &format!("one run there in batches of {BATCH}, {slots} slots, each"),
             each,
         );
     }

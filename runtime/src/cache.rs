@@ -4,6 +4,7 @@
 //! A file is a MAC of 32 bytes, then the code. The MAC (HMAC-SHA-256) covers the settings it was
 //! compiled with (engine version, features, tuning and the processor's own), the program's hash and
 //! the code. The key never leaves the folder, and code is never taken from the network.
+use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use protocol::ids::ProgramHash;
 use sha2::{Digest, Sha256};
@@ -49,18 +50,26 @@ pub(crate) struct Cache {
     bytes_max: u64,
 }
 
-/// Code that this machine compiled with the settings of this engine.
+/// Code that this machine compiled with the settings of this engine. Copies share the bytes.
 ///
-/// There are two ways to get one: to compile ([`Code::just_compiled`]), and out of a file whose MAC is right.
-pub(crate) struct Code(Vec<u8>);
+/// There are two ways to get one: to compile ([`Code::just_compiled`]), and out of a file whose MAC is right;
+/// and a guest process is sent one by its parent.
+#[derive(Clone)]
+pub struct Code(Bytes);
 
 impl Code {
     /// `bytes` must come from the compiler itself, on this machine.
     pub(crate) fn just_compiled(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self(bytes.into())
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// `bytes` must come from the parent of this guest process.
+    pub(crate) fn from_parent(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// For the guest process that is to load it.
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
@@ -121,11 +130,10 @@ impl Cache {
         }
     }
 
-    fn authentic(&self, program: ProgramHash, mut bytes: Vec<u8>) -> Option<Code> {
+    fn authentic(&self, program: ProgramHash, bytes: Vec<u8>) -> Option<Code> {
         let (mac, code) = bytes.split_first_chunk::<MAC_BYTES>()?;
         self.mac(program, code)?.verify_slice(mac).ok()?;
-        bytes.drain(..MAC_BYTES);
-        Some(Code(bytes))
+        Some(Code(Bytes::from(bytes).slice(MAC_BYTES..)))
     }
 
     fn mac(&self, program: ProgramHash, code: &[u8]) -> Option<Hmac<Sha256>> {
@@ -267,4 +275,35 @@ fn settings(engine: &Engine) -> [u8; 32] {
     let mut listed = Listed(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut listed);
     listed.0.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The promise `artifact_tamper`: engine version, target and settings are one digest, and any of them may differ.
+    #[test]
+    fn code_of_other_settings_is_never_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = crate::engine::for_compiling().unwrap();
+        let open = || Cache::open(folder.path(), u64::MAX, &engine).unwrap();
+        let (cache, program) = (open(), ProgramHash([1; 32]));
+        for byte in 0..32 {
+            let mut other = open();
+            other.settings[byte] ^= 1;
+            other.store(program, &Code::just_compiled(vec![byte as u8; 100]));
+            // Where the settings differ behind what the name shows, the file is found.
+            if other.path(program) != cache.path(program) {
+                fs::rename(other.path(program), cache.path(program)).unwrap();
+            }
+            assert!(cache.load(program).is_none(), "byte {byte}");
+            assert!(!cache.path(program).exists());
+        }
+        // The twin: its own is loaded.
+        cache.store(program, &Code::just_compiled(vec![7; 100]));
+        assert_eq!(
+            cache.load(program).map(|code| code.bytes().to_vec()),
+            Some(vec![7; 100])
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! The clocks of a run: its thread's CPU time, wall time, and the ticks at which both are looked at.
-use std::sync::Arc;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 use wasmtime::Engine;
@@ -67,12 +68,17 @@ struct Shared {
 }
 
 impl Ticker {
-    pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
+    pub(crate) fn start(engine: Engine) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let for_thread = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("ticker".into())
-            .spawn(move || for_thread.tick(&engine))?;
+        let (tell, told) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new().name("ticker".into()).spawn(move || {
+            // Whoever made it has gone only when it needs no ticks.
+            let _ = tell.send(());
+            for_thread.tick(&engine);
+        })?;
+        // A guest process shuts its door behind this, and a thread's first steps must be done by then.
+        told.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
         Ok(Self {
             shared,
             sleeper: thread.thread().clone(),

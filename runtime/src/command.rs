@@ -2,7 +2,7 @@
 //! item; every process is a fresh instance, and the limits are those of the whole shard.
 use crate::clock::Meter;
 use crate::config::{Limits, StopHandle};
-use crate::host::{self, Ended, State};
+use crate::host::{self, Ended, State, Ticked};
 use crate::report::{RunOutcome, RunReport};
 use crate::run::{self, Prepared};
 use bytes::Bytes;
@@ -86,6 +86,7 @@ pub(crate) fn run(
     input: &Bytes,
     limits: &Limits,
     stop: &StopHandle,
+    ticked: Option<&Ticked>,
 ) -> RunReport {
     let mut totals = Totals {
         log: Vec::new(),
@@ -103,6 +104,7 @@ pub(crate) fn run(
     while let Some(process) = shard.next_process() {
         let mut state = State::new(Bytes::new(), *limits, stop.clone(), totals.meter);
         state.process = Some(process);
+        state.ticked = ticked.cloned();
         let (state, result) = program.execute(state, wasi::START);
         if let Err(outcome) = totals.settle(&mut shard, state, result) {
             return totals.report(outcome);

@@ -203,14 +203,8 @@ const OUT_OF_MEMORY: [&str; 3] = ["memory allocation of", "out of memory", "Cann
 /// The child's exit code when the module is to blame, and not the process.
 const EXIT_REFUSED: u8 = 3;
 
-/// The child's side. The first thing in `main` of every executable that uses [`Compiler::Child`]:
-/// ```ignore
-/// if let Some(code) = runtime::compile_child() {
-///     return code;
-/// }
-/// ```
-/// `None` when this process was not started to compile.
-pub fn compile_child() -> Option<ExitCode> {
+/// The child's side; `None` when this process was not started to compile.
+pub(crate) fn compile_child() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != COMPILE_ARGUMENT {
         return None;

@@ -1,4 +1,5 @@
 //! What a runtime is told at its start, and what a run is told at its own.
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +43,7 @@ pub enum Compiler {
     /// In this process, without limits: for programs of one's own and for tests.
     InProcess,
     /// In a child process that can be killed: this executable, started with [`crate::COMPILE_ARGUMENT`].
-    /// Its `main` must call [`crate::compile_child`] first.
+    /// Its `main` must call [`crate::child`] first.
     Child {
         /// The executable, usually `std::env::current_exe()`.
         program: PathBuf,
@@ -71,7 +72,7 @@ impl Default for CompileLimits {
 }
 
 /// What one run may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Linear memory.
     pub memory_bytes: usize,

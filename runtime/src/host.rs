@@ -4,6 +4,7 @@ use crate::command;
 use crate::config::{Limits, StopHandle};
 use bytes::Bytes;
 use kernel_abi::{FAILURE_PREFIX, IMPORT_MODULE};
+use std::sync::Arc;
 use wasmtime::{Caller, Engine, Linker, Memory, ResourceLimiter, UpdateDeadline};
 
 /// The words of a failed item that are kept.
@@ -27,7 +28,12 @@ pub(crate) struct State {
     pub(crate) memory_refused: bool,
     /// Why this side ended the run, if it did.
     pub(crate) ended: Option<Ended>,
+    /// Whoever waits for ticks of the run.
+    pub(crate) ticked: Option<Ticked>,
 }
+
+/// Called at every tick of a run, on the run's own thread.
+pub(crate) type Ticked = Arc<dyn Fn() + Send + Sync>;
 
 /// Why the run was ended from outside of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -152,11 +158,15 @@ impl State {
             memory_bytes_peak: 0,
             memory_refused: false,
             ended: None,
+            ticked: None,
         }
     }
 
     /// Called at every tick, on the run's own thread, so its CPU time is the run's.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        if let Some(ticked) = &self.ticked {
+            ticked();
+        }
         match self.must_end() {
             Some(why) => Err(self.end(why)),
             None => Ok(UpdateDeadline::Continue(1)),

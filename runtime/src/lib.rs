@@ -3,33 +3,40 @@
 //! A [`Runtime`] is made once in a process. [`Runtime::prepare`] turns an admitted program's bytes
 //! into a [`Prepared`], out of memory, out of the cache on disk, or by compiling. [`Prepared::run`]
 //! runs one shard on a fresh instance on the calling thread (a WASI command's on one for every
-//! process) and tells in its [`RunReport`] how it ended and what it took. Everything blocks; nothing here knows the network or the scheduler.
+//! process) and tells in its [`RunReport`] how it ended and what it took. Everything blocks; nothing here knows
+//! the network or the scheduler.
+//!
+//! Round it stands a second wall: [`guest`] is a process in which a `Runtime` runs programs for another process
+//! and can do nothing else. That other process has [`Codes`] instead of a `Runtime`.
 
 mod ahead;
 mod cache;
 mod clock;
+mod codes;
 mod command;
 mod compile;
 mod config;
 mod engine;
+pub mod guest;
 mod host;
+mod programs;
 mod report;
 mod run;
 mod slots;
 
-pub use cache::CacheError;
-pub use compile::{COMPILE_ARGUMENT, CompileError, compile_child};
+pub use cache::{CacheError, Code};
+pub use codes::Codes;
+pub use compile::{COMPILE_ARGUMENT, CompileError};
 pub use config::{CompileLimits, Compiler, Limits, RuntimeConfig, StopHandle};
 pub use report::{RunOutcome, RunReport};
 pub use run::Prepared;
 
-use ahead::Ahead;
-use cache::{Cache, Code};
 use clock::Ticker;
-use compile::Haste;
 use host::State;
+use programs::Programs;
 use protocol::ids::ProgramHash;
 use slots::Slots;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::{Engine, Linker, Module};
 
@@ -57,6 +64,16 @@ pub enum RuntimeError {
     Clock(std::io::Error),
 }
 
+impl RuntimeError {
+    fn unfit(config: &RuntimeConfig, error: &wasmtime::Error) -> Self {
+        Self::Engine {
+            slots: config.slots,
+            memory_bytes: config.memory_bytes_max,
+            message: format!("{error:#}"),
+        }
+    }
+}
+
 /// Why a program could not be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
@@ -71,6 +88,18 @@ pub enum PrepareError {
     Unfit(String),
 }
 
+/// Does what this process was started for, and ends, if it is a child that compiles or runs programs. The first
+/// thing in `main` of every executable that starts such children of itself:
+/// ```ignore
+/// if let Some(code) = runtime::child() {
+///     return code;
+/// }
+/// ```
+/// `None` when this process is no such child.
+pub fn child() -> Option<ExitCode> {
+    compile::compile_child().or_else(guest::serve)
+}
+
 /// What all runs share.
 pub(crate) struct Shared {
     engine: Engine,
@@ -80,166 +109,80 @@ pub(crate) struct Shared {
 
 /// The sandbox of one process. Share it by reference or in an `Arc`.
 pub struct Runtime {
+    programs: Programs<Prepared>,
+    loader: Arc<Loader>,
+}
+
+/// Makes of code what can run.
+struct Loader {
     shared: Arc<Shared>,
     linker: Linker<State>,
-    cache: Option<Cache>,
-    config: RuntimeConfig,
-    /// The last used program comes last.
-    ready: Mutex<Vec<(ProgramHash, Prepared)>>,
-    /// One compilation at a time: two of the same program would be wasted, and memory is bounded.
-    compiling: Mutex<()>,
-    ahead: Ahead,
 }
 
 impl Runtime {
     /// Sets up the sandbox: reserves address space for all slots and opens the cache.
     pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
-        let unfit = |error: wasmtime::Error| RuntimeError::Engine {
-            slots: config.slots,
-            memory_bytes: config.memory_bytes_max,
-            message: format!("{error:#}"),
-        };
+        let unfit = |error: wasmtime::Error| RuntimeError::unfit(&config, &error);
         let engine = engine::for_running(&config).map_err(unfit)?;
         let linker = host::linker(&engine).map_err(unfit)?;
-        let cache = match &config.cache_dir {
-            Some(folder) => Some(Cache::open(folder, config.cache_bytes_max, &engine)?),
-            None => None,
-        };
         let ticker = Ticker::start(engine.clone()).map_err(RuntimeError::Clock)?;
         let shared = Arc::new(Shared {
-            engine,
+            engine: engine.clone(),
             ticker,
             slots: Slots::new(config.slots),
         });
-        let (ready, compiling) = (Mutex::default(), Mutex::default());
-        Ok(Self {
-            shared,
-            linker,
-            cache,
-            config,
-            ready,
-            compiling,
-            ahead: Ahead::default(),
-        })
+        let loader = Arc::new(Loader { shared, linker });
+        let load = Arc::clone(&loader);
+        let programs = Programs::new(config, engine, Box::new(move |code| load.load(&code)))?;
+        Ok(Self { programs, loader })
     }
 
     /// A program ready to run, if it was prepared and is still kept.
     pub fn ready(&self, program: ProgramHash) -> Option<Prepared> {
-        let mut ready = lock(&self.ready);
-        let at = ready.iter().position(|(hash, _)| *hash == program)?;
-        let found = ready.remove(at);
-        let prepared = found.1.clone();
-        ready.push(found);
-        Some(prepared)
+        self.programs.ready(program)
     }
 
     /// Makes a program ready: from memory, from the cache on disk, or by compiling its admitted bytes.
     pub fn prepare(&self, program: ProgramHash, module: &[u8]) -> Result<Prepared, PrepareError> {
-        if let Some(prepared) = self.ready(program) {
-            return Ok(prepared);
-        }
-        if ProgramHash::of(module) != program {
-            return Err(PrepareError::WrongBytes(program));
-        }
-        match self.prepare_cached(program) {
-            Some(prepared) => Ok(prepared),
-            None => self.compile(program, module),
-        }
+        self.programs.prepare(program, module)
     }
 
     /// Makes a program ready without its bytes, if its compiled code is in the cache.
     pub fn prepare_cached(&self, program: ProgramHash) -> Option<Prepared> {
-        if let Some(prepared) = self.ready(program) {
-            return Some(prepared);
-        }
-        let cache = self.cache.as_ref()?;
-        let code = cache.load(program)?;
-        match self.load(program, &code) {
-            Ok(prepared) => Some(prepared),
-            Err(error) => {
-                tracing::warn!(%program, %error, "cached code does not load; compiling again");
-                cache.discard(program);
-                None
-            }
-        }
+        self.programs.prepare_cached(program)
     }
 
     /// Compiles a program for which nobody waits yet, if that can be done in a child of low priority. Whoever
     /// prepares the same program meanwhile gets what is there first; other programs are compiled beside it.
     pub fn prepare_ahead(&self, program: ProgramHash, module: &[u8]) -> Result<(), PrepareError> {
-        let Compiler::Child { program: executable } = &self.config.compiler else {
-            return Ok(());
-        };
-        if ProgramHash::of(module) != program {
-            return Err(PrepareError::WrongBytes(program));
-        }
-        if self.prepare_cached(program).is_some() {
-            return Ok(());
-        }
-        let Some(turn) = self.ahead.begin(program) else {
-            return Ok(());
-        };
-        let limits = &self.config.compile_limits;
-        let code = compile::in_child(executable, limits, Haste::Ahead, module, turn.stop())?;
-        self.take_in(program, &Code::just_compiled(code))?;
-        turn.won();
-        Ok(())
+        self.programs.prepare_ahead(program, module)
     }
 
     /// Ends what is compiled ahead, now and later: the process ends.
     pub fn stop_preparing_ahead(&self) {
-        self.ahead.stop();
+        self.programs.stop_preparing_ahead();
     }
 
-    fn compile(&self, program: ProgramHash, module: &[u8]) -> Result<Prepared, PrepareError> {
-        let _one_at_a_time = lock(&self.compiling);
-        let stop = Arc::new(compile::Stop::default());
-        self.ahead.race(program, &stop);
-        // Another thread may have compiled it while this one waited.
-        if let Some(prepared) = self.ready(program) {
-            return Ok(prepared);
-        }
-        let (compiler, limits) = (&self.config.compiler, &self.config.compile_limits);
-        match compile::compile(compiler, limits, &self.shared.engine, module, &stop) {
-            Err(CompileError::Stopped) => self.ready(program).ok_or(CompileError::Stopped.into()),
-            code => {
-                self.ahead.lost(program);
-                self.take_in(program, &Code::just_compiled(code?))
-            }
-        }
+    /// Makes code ready that another process has checked.
+    pub(crate) fn load(&self, code: &Code) -> Result<Prepared, PrepareError> {
+        self.loader.load(code)
     }
+}
 
-    /// Makes compiled code ready and keeps it.
-    fn take_in(&self, program: ProgramHash, code: &Code) -> Result<Prepared, PrepareError> {
-        let prepared = self.load(program, code)?;
-        if let Some(cache) = &self.cache {
-            cache.store(program, code);
-        }
-        Ok(prepared)
-    }
-
-    fn load(&self, program: ProgramHash, code: &Code) -> Result<Prepared, PrepareError> {
+impl Loader {
+    fn load(&self, code: &Code) -> Result<Prepared, PrepareError> {
         let unfit = |error: wasmtime::Error| PrepareError::Unfit(format!("{error:#}"));
         // SAFETY: `deserialize` asks that the bytes come from `Engine::precompile_module` unchanged.
-        // A `Code` is made in two places only: from the compiler's result on this machine (in this
-        // process, or in a child of the same executable over a pipe of our own), and by
+        // A `Code` is made in three places only: from the compiler's result on this machine (in this
+        // process, or in a child of the same executable over a pipe of our own); by
         // `Cache::authentic`, which checked an HMAC over exactly these bytes with a key that only
-        // this user can read and that signs only the first kind. The bytes are in our memory since
-        // then, so nobody can change them in between. Settings of another engine, which the type
-        // cannot show, make `deserialize` return an error.
+        // this user can read and that signs only the first kind; and in a guest process, from what
+        // its parent, which has a `Code` of one of these kinds, sent over a socket that nobody else
+        // holds. The bytes are in our memory since then, so nobody can change them in between.
+        // Settings of another engine, which the type cannot show, make `deserialize` return an error.
         let module = unsafe { Module::deserialize(&self.shared.engine, code.bytes()) }.map_err(unfit)?;
         let instance = self.linker.instantiate_pre(&module).map_err(unfit)?;
-        let prepared = Prepared::new(Arc::clone(&self.shared), instance);
-        self.keep(program, prepared.clone());
-        Ok(prepared)
-    }
-
-    fn keep(&self, program: ProgramHash, prepared: Prepared) {
-        let mut ready = lock(&self.ready);
-        ready.retain(|(hash, _)| *hash != program);
-        ready.push((program, prepared));
-        let over = ready.len().saturating_sub(self.config.programs_max.max(1));
-        ready.drain(..over);
+        Ok(Prepared::new(Arc::clone(&self.shared), instance))
     }
 }
 

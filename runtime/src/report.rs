@@ -1,11 +1,13 @@
-//! How a run ended, and what it took.
+//! How a run ended, and what it took; both travel from a guest process to its parent.
+use serde::{Deserialize, Serialize};
 
 /// What a run gave and what it took.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunReport {
     /// How it ended.
     pub outcome: RunOutcome,
     /// The log, cut to its limit.
+    #[serde(with = "as_bytes")]
     pub log: Vec<u8>,
     /// CPU time of the thread, instantiation included.
     pub cpu_us: u64,
@@ -16,10 +18,10 @@ pub struct RunReport {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunOutcome {
     /// The entry returned; the output.
-    Finished(Vec<u8>),
+    Finished(#[serde(with = "as_bytes")] Vec<u8>),
     /// The program says that an item failed, or what was asked for cannot be run.
     Failed {
         /// The item's index in the shard.
@@ -42,4 +44,18 @@ pub enum RunOutcome {
     OutputTooLarge,
     /// [`crate::StopHandle::stop`] was called.
     Stopped,
+}
+
+/// As one run of bytes, not as a list of numbers.
+mod as_bytes {
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        Bytes::deserialize(from).map(Into::into)
+    }
 }

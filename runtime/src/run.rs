@@ -3,7 +3,7 @@ use crate::Shared;
 use crate::clock::Meter;
 use crate::command;
 use crate::config::{Limits, StopHandle};
-use crate::host::{Ended, State};
+use crate::host::{Ended, State, Ticked};
 use crate::report::{RunOutcome, RunReport};
 use bytes::Bytes;
 use std::fmt::Write as _;
@@ -35,13 +35,26 @@ impl Prepared {
     ///
     /// The thread needs a stack of at least 1 MiB.
     pub fn run(&self, entry: &str, input: Bytes, limits: &Limits, stop: &StopHandle) -> RunReport {
+        self.run_ticked(entry, input, limits, stop, None)
+    }
+
+    /// The same, and tells somebody of every tick.
+    pub(crate) fn run_ticked(
+        &self,
+        entry: &str,
+        input: Bytes,
+        limits: &Limits,
+        stop: &StopHandle,
+        ticked: Option<Ticked>,
+    ) -> RunReport {
         let _slot = self.shared.slots.take();
         let _running = self.shared.ticker.run();
         if self.is_command {
-            return command::run(self, entry, &input, limits, stop);
+            return command::run(self, entry, &input, limits, stop, ticked.as_ref());
         }
         let meter = Meter::start();
-        let state = State::new(input, *limits, stop.clone(), meter);
+        let mut state = State::new(input, *limits, stop.clone(), meter);
+        state.ticked = ticked;
         let (state, result) = self.execute(state, entry);
         report(state, result, meter)
     }

@@ -14,7 +14,7 @@ const BOUND: Duration = Duration::from_secs(60);
 fn runtime() -> Runtime {
     let config = RuntimeConfig {
         compiler: Compiler::Child {
-            program: env!("CARGO_BIN_EXE_compile-child").into(),
+            program: env!("CARGO_BIN_EXE_sandbox-child").into(),
         },
         compile_limits: CompileLimits {
             cpu_s: 600,

@@ -18,7 +18,7 @@ fn broken_compiler() -> Compiler {
 
 fn child() -> Compiler {
     Compiler::Child {
-        program: env!("CARGO_BIN_EXE_compile-child").into(),
+        program: env!("CARGO_BIN_EXE_sandbox-child").into(),
     }
 }
 
@@ -66,31 +66,52 @@ fn what_was_compiled_once_is_not_compiled_again() {
 }
 
 #[test]
-fn a_file_that_was_touched_is_never_loaded() {
+fn artifact_tamper() {
     let folder = tempfile::tempdir().unwrap();
-    works(&runtime(folder.path(), Compiler::InProcess)).unwrap();
+    let prepared = runtime(folder.path(), Compiler::InProcess);
+    works(&prepared).unwrap();
     let file = code_file(folder.path());
     let whole = fs::read(&file).unwrap();
-    let flipped = |at: usize| {
+    let flips = promise::amount(500, 10_000);
+    let mut chance = 1u64;
+    let flipped = (0..flips).map(|_| {
+        chance = chance
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let at = usize::try_from(chance >> 16).unwrap() % (whole.len() * 8);
         let mut bytes = whole.clone();
-        bytes[at] ^= 1;
+        bytes[at / 8] ^= 1 << (at % 8);
         bytes
-    };
-    let cases = [
-        flipped(0),
-        flipped(32),
-        flipped(whole.len() - 1),
+    });
+    let cut = [
         whole[..whole.len() - 1].to_vec(),
+        whole[1..].to_vec(),
         vec![],
         vec![7; 9],
     ];
-    for bytes in cases {
+    let longer = [[whole.clone(), vec![0]].concat()];
+    // One that has loaded nothing yet, and whose compiler is broken: what it has comes from the file.
+    let loader = runtime(folder.path(), broken_compiler());
+    for bytes in flipped.chain(cut).chain(longer) {
         fs::write(&file, bytes).unwrap();
-        works(&runtime(folder.path(), broken_compiler())).unwrap_err();
+        assert!(loader.prepare_cached(module().0).is_none());
         assert!(!file.exists(), "it is thrown away");
     }
-    works(&runtime(folder.path(), Compiler::InProcess)).unwrap();
-    assert_eq!(fs::read(&file).unwrap(), whole, "and made anew");
+    // Compiled code that comes as a program over the wire is no program.
+    let error = prepared.prepare(ProgramHash::of(&whole), &whole).err().unwrap();
+    assert!(
+        matches!(error, PrepareError::Compile(CompileError::Refused(_))),
+        "{error}"
+    );
+    // The twin: the same file, untouched, is loaded.
+    fs::write(&file, &whole).unwrap();
+    assert!(loader.prepare_cached(module().0).is_some());
+    promise::kept(
+        "artifact_tamper",
+        &format!(
+            "{flips} files with one bit turned, 5 cut or lengthened, one of another engine, 1 sent as a program: 0 loaded"
+        ),
+    );
 }
 
 #[test]

@@ -205,6 +205,9 @@ pub(crate) struct WorkerArgs {
     /// Where the worker's identity and compiled code are kept [default: the user's cache folder]
     #[arg(long, env = "ELYTRA_CACHE_DIR", value_name = "FOLDER")]
     pub(crate) cache_dir: Option<PathBuf>,
+    /// Walls round programs: all that the kernel gives, all or no work, none but the engine's
+    #[arg(long, env = "ELYTRA_SANDBOX", default_value = "auto", value_parser = ["auto", "required", "off"])]
+    pub(crate) sandbox: String,
 }
 
 /// `elytra run`.

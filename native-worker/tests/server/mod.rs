@@ -1,4 +1,5 @@
 //! A server of raw frames: what the worker sends is decoded here, what it gets is written by hand.
+#![allow(dead_code, reason = "each test takes what it needs")]
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::response::Response;
