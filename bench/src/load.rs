@@ -37,7 +37,7 @@ impl Connection {
         socket.set_nodelay(true)?;
         let upgrade = "GET /api/v1/work HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                        Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Version: 13\r\n\
-                       Sec-WebSocket-Protocol: elytra.v1\r\n\r\n";
+                       Sec-WebSocket-Protocol: elytra.v2\r\n\r\n";
         socket.write_all(upgrade.as_bytes()).await?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -186,6 +186,7 @@ fn hello(id: u64, simulated: Simulated) -> Hello {
         memory_mib: 1_024,
         simd: true,
         cached: Vec::new(),
+        account: None,
     }
 }
 

@@ -6,7 +6,7 @@
 //! | [`context`] | which server, which token |
 //! | [`client`] | the server's addresses, in the types of `protocol` |
 //! | [`run`] | a job from flags and standard input, its results as they come |
-//! | [`jobs`], [`programs`], [`program`], [`replay`], [`blobs`], [`workers`], [`tokens`] | the other commands |
+//! | [`jobs`], [`programs`], [`program`], [`replay`], [`blobs`], [`workers`], [`tokens`], [`receipts`] | the other commands |
 //! | [`progress`], [`output`], [`say`], [`failure`] | what people and programs read |
 //! | [`picture`] | pictures from tiles |
 //! | [`init`] | first programs |
@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod backup;
 mod blobs;
 mod context;
 mod demo;
@@ -27,6 +28,7 @@ mod picture;
 mod program;
 mod programs;
 mod progress;
+mod receipts;
 mod replay;
 mod run;
 mod say;
@@ -78,6 +80,8 @@ fn told(result: Result<Code, Failure>) -> Code {
 fn command() -> clap::Command {
     Cli::command()
         .mut_subcommand("server", |server| server.args(shell::setting_args()))
+        .mut_subcommand("backup", |backup| backup.args(shell::setting_args()))
+        .mut_subcommand("restore", |restore| restore.args(shell::setting_args()))
         .mut_subcommand("config", |config| {
             config.mut_subcommand("show", |show| show.args(shell::setting_args()))
         })
@@ -89,7 +93,7 @@ fn command() -> clap::Command {
 /// The settings among the flags of the innermost command, where it takes any.
 fn innermost_settings(matches: &clap::ArgMatches) -> Flags {
     match matches.subcommand() {
-        Some(("server", server)) => shell::given(server),
+        Some(("server" | "backup" | "restore", server)) => shell::given(server),
         Some(("config" | "token", inner)) => match inner.subcommand() {
             Some(("show" | "create", innermost)) => shell::given(innermost),
             _ => Flags::new(),
@@ -110,6 +114,9 @@ async fn perform(cli: &Cli, flags: &Flags) -> Result<Code, Failure> {
             shell::work(args, &server, token).await
         }
         Command::Token(command) => tokens::token(common, command, flags).await,
+        Command::Receipt(command) => receipts::receipt(common, command).await,
+        Command::Backup(args) => backup::backup(common, args, flags),
+        Command::Restore(args) => backup::restore(common, args, flags),
         Command::Config(ConfigCommand::Show(args)) => config(common, args, flags),
         Command::Completions { shell } => completions(*shell),
         Command::Init { form, folder } => init::init(*form, folder),
@@ -154,7 +161,10 @@ async fn with_server(common: &CommonArgs, command: &Command) -> Result<Code, Fai
         | Command::Server(_)
         | Command::Init { .. }
         | Command::Token(_)
+        | Command::Receipt(_)
         | Command::Config(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Program(ProgramCommand::Check { .. })
         | Command::Completions { .. } => Ok(Code::Done),
     }

@@ -3,7 +3,9 @@
 use crate::args::WorkerArgs;
 use crate::failure::{Code, Failure};
 use anyhow::Context as _;
-use coordinator::config::{Config, ConfigError, LogFormat, Origin, Settings};
+pub(crate) use coordinator::backup::BackupNote;
+use coordinator::backup;
+use coordinator::config::{Config, ConfigError, LogFormat, Origin, Settings, StoreKind};
 use coordinator::store::Store;
 use coordinator::{Coordinator, auth};
 use native_worker::{NativeWorkerConfig, RunError, Stop, signals};
@@ -92,6 +94,30 @@ pub(crate) fn make_token_offline(
     let config = load(file, flags)?;
     let mut store = coordinator::open_store(&config.settings)?;
     auth::make_token_offline(&mut *store, request).map_err(|error| Failure::Other(error.into()))
+}
+
+/// Copies what a server with these settings keeps to a folder.
+pub(crate) fn backup(file: Option<&Path>, flags: &Flags, to: &Path) -> Result<BackupNote, Failure> {
+    let settings = embedded(file, flags)?;
+    backup::take(&settings.data_dir, &settings.blob_dir(), to).map_err(|error| Failure::Other(error.into()))
+}
+
+/// Brings a backup back for a server with these settings.
+pub(crate) fn restore(file: Option<&Path>, flags: &Flags, from: &Path) -> Result<BackupNote, Failure> {
+    let settings = embedded(file, flags)?;
+    let restored = backup::restore(from, &settings.data_dir, &settings.blob_dir());
+    restored.map_err(|error| Failure::Other(error.into()))
+}
+
+/// The settings, where the store is the embedded one.
+fn embedded(file: Option<&Path>, flags: &Flags) -> Result<Settings, Failure> {
+    let settings = load(file, flags)?.settings;
+    if settings.store == StoreKind::Redis {
+        let why = "this server keeps its jobs in Redis: back up Redis itself (BGREWRITEAOF, then copy its \
+            append-only folder), and the folder of blobs";
+        return Err(Failure::Usage(why.into()));
+    }
+    Ok(settings)
 }
 
 /// `elytra server`. `told` hears the address once it is bound.

@@ -81,7 +81,7 @@ impl Error {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Problem(problem) => matches!(problem.status, 429 | 502 | 503 | 504),
+            Self::Problem(problem) => matches!(problem.status, 429 | 502..=504 | 507),
             _ => false,
         }
     }

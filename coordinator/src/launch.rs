@@ -32,9 +32,10 @@ impl LaunchError {
     /// Whether it may be possible later, as things stand.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::Store(StoreError::Unavailable(_)) | Self::Blob(_) => true,
+            Self::Store(error) => error.may_pass(),
+            Self::Blob(_) => true,
             Self::Engine(EngineMissing::Store(_) | EngineMissing::Blob(_)) => true,
-            Self::Store(_) | Self::Missing(_) | Self::Script(_) | Self::Engine(_) => false,
+            Self::Missing(_) | Self::Script(_) | Self::Engine(_) => false,
         }
     }
 }

@@ -9,8 +9,9 @@ use protocol::api::Program;
 use protocol::description::nearest;
 use protocol::ids::{BlobHash, ProgramHash};
 use protocol::limits::PROGRAM_BYTES_MAX;
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The name of the standard kernels.
 const RUST_CORE: &str = "rust-core";
@@ -36,8 +37,13 @@ pub(crate) struct Programs {
     uploaded: RwLock<HashMap<ProgramHash, Arc<Program>>>,
     /// Script engines of other versions that were looked for and found, by what scripts call them.
     engines: RwLock<HashMap<String, ProgramHash>>,
+    /// What uploads came to, by the SHA-256 of their name and bytes.
+    admitted: Mutex<HashMap<[u8; 32], Program>>,
     reader: Arc<dyn Reader>,
 }
+
+/// Uploads that are remembered; when there are more, all are forgotten.
+const ADMITTED_MAX: usize = 1_024;
 
 struct BuiltIn {
     name: &'static str,
@@ -59,8 +65,25 @@ impl Programs {
             built_in,
             uploaded: RwLock::default(),
             engines: RwLock::default(),
+            admitted: Mutex::default(),
             reader,
         })
+    }
+
+    /// What the same upload came to before: a second run need not wait for admission.
+    pub(crate) fn admitted_before(&self, file: &str, bytes: &[u8]) -> Option<Program> {
+        let admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        admitted.get(&upload_key(file, bytes)).cloned()
+    }
+
+    /// Remembers it; the program has to be stored by now.
+    pub(crate) fn note_admitted(&self, file: &str, bytes: &[u8], program: &Program) {
+        let key = upload_key(file, bytes);
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        if admitted.len() >= ADMITTED_MAX {
+            admitted.clear();
+        }
+        admitted.insert(key, program.clone());
     }
 
     /// Stores the carried programs beside the uploaded ones, so that their jobs outlive an update of
@@ -256,4 +279,15 @@ pub(crate) fn add(program: &Program) -> Op {
 /// A program's bytes lie in the blobs under the same hash.
 pub(crate) fn blob_of(hash: ProgramHash) -> BlobHash {
     BlobHash(hash.0)
+}
+
+/// A file's name counts: it says what a text is, and what a program without a name is called.
+fn upload_key(file: &str, bytes: &[u8]) -> [u8; 32] {
+    let length = (file.len() as u64).to_le_bytes();
+    Sha256::new()
+        .chain_update(length)
+        .chain_update(file)
+        .chain_update(bytes)
+        .finalize()
+        .into()
 }

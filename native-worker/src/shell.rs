@@ -5,6 +5,7 @@ use crate::identity::Identity;
 use crate::link::{Arrived, Link, Opened, PING_EVERY};
 use crate::sandbox::{Programs, Ready, Slots};
 use crate::{RunError, Stop};
+use protocol::account::audience;
 use protocol::ids::ProgramHash;
 use protocol::wire::{Cause, Failure, WorkerKind};
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use worker::{Activity, EndReason, Input, Output, Person, Worker, WorkerConfig};
+use worker::{Account, Activity, EndReason, Input, Output, Person, Worker, WorkerConfig};
 
 /// How often a server that cannot be reached is told of.
 const COMPLAIN_EVERY_MS: u64 = 30_000;
@@ -79,6 +80,11 @@ impl Shell {
             memory_mib: config.memory_mib,
             simd: true,
             cached: Vec::new(),
+            account: Some(Account {
+                key: identity.account.clone(),
+                audience: audience(&address.host_port).unwrap_or_default(),
+                display_name: None,
+            }),
             seed: getrandom::u64().map_err(RunError::Chance)?,
         };
         Ok(Self {

@@ -15,3 +15,18 @@ export function kept(test: string, seen: string): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${test}.json`), JSON.stringify({ test, seen, soak }));
 }
+
+/** What several tests of one promise have seen, said when the last of them has passed. */
+export class Parts {
+  readonly #seen: string[] = [];
+
+  constructor(
+    readonly test: string,
+    readonly wanted: number,
+  ) {}
+
+  add(seen: string): void {
+    this.#seen.push(seen);
+    if (this.#seen.length === this.wanted) kept(this.test, this.#seen.join("; "));
+  }
+}

@@ -6,6 +6,7 @@ import { expect, test, type Browser, type Page } from "@playwright/test";
 import { openHouse } from "./house";
 import { lendTab } from "./lend";
 import { echo, missedTwins, nothingGotOut, openFrame, openPage, openWorker, probeFrames, probeWorker, slotOf, startCanaries, tokenOf, twinsAreNoticed, type Canaries, type Row } from "./walls/matrix";
+import { Parts } from "./promise";
 import { hostileSlot, type Outcome, type Probe } from "./walls/probe";
 import { CODE, NETWORK, STORAGE, WORKER } from "./walls/probes";
 import { ELEMENTS, FRAMES, NAVIGATION, PERSONAL, PRECONNECT } from "./walls/window";
@@ -20,6 +21,7 @@ const FRAME = "/frame/index.html";
 test.use({ trace: "off" });
 const house = openHouse(0);
 let canaries: Canaries;
+const matrix = new Parts("browser_escape_matrix", 3);
 test.beforeAll(async () => {
   canaries = await startCanaries();
 });
@@ -52,17 +54,19 @@ async function twinWorkers(browser: Browser): Promise<void> {
   await Promise.all(runs.map(({ page }) => page.context().close()));
 }
 
-test("promise 6, browser_escape_matrix: nothing gets out of a slot", async ({ browser }) => {
+test("browser_escape_matrix: nothing gets out of a slot", async ({ browser }) => {
   expect(new Set([...IN_WORKERS, ...IN_WINDOWS]).size).toBeGreaterThanOrEqual(PROBES_MIN);
   const tab = await lendTab(browser, house.server.origin);
   await tab.evaluate(echo);
   const rows = await probeWorker(await slotOf(tab), "slot", IN_WORKERS, canaries.inside);
   await twinWorkers(browser);
   nothingGotOut(rows, canaries.inside);
+  expect(test.info().errors).toEqual([]);
+  matrix.add(`${rows.length} probes from a slot: 0 succeeded, 0 canaries heard anything`);
   await tab.context().close();
 });
 
-test("promise 6, browser_escape_matrix: nothing gets out of a hostile script in place of a slot's", async ({ browser }) => {
+test("browser_escape_matrix: nothing gets out of a hostile script in place of a slot's", async ({ browser }) => {
   const context = await browser.newContext();
   const placeOf = (probe: Probe) => canaries.inside.at(tokenOf("hostile", probe));
   await context.route("**/web-worker/slot.js", (route) => route.fulfill({ contentType: "text/javascript", body: hostileSlot(IN_WORKERS, placeOf) }));
@@ -72,6 +76,8 @@ test("promise 6, browser_escape_matrix: nothing gets out of a hostile script in 
   const rows: Row[] = IN_WORKERS.map((probe) => ({ probe, token: tokenOf("hostile", probe), outcome: outcomes.get(probe.name) ?? "not run" }));
   expect(rows.filter(({ outcome }) => outcome === "not run")).toEqual([]);
   nothingGotOut(rows, canaries.inside);
+  expect(test.info().errors).toEqual([]);
+  matrix.add(`${rows.length} from a hostile script in a slot's place: the same`);
   await context.close();
 });
 
@@ -98,7 +104,7 @@ async function twinFrames(browser: Browser): Promise<void> {
   }
 }
 
-test("promise 6, browser_escape_matrix: nothing gets out of the sandbox frame", async ({ browser }) => {
+test("browser_escape_matrix: nothing gets out of the sandbox frame", async ({ browser }) => {
   const pages = await Promise.all([ourPage(browser), ourPage(browser)]);
   const inside = (page: Page, probes: Probe[]) => probeFrames(page, () => FRAME, "allow-scripts", probes, canaries.inside);
   const rows = (await Promise.all([inside(pages[0], TOGETHER), inside(pages[1], ALONE)])).flat();
@@ -109,6 +115,8 @@ test("promise 6, browser_escape_matrix: nothing gets out of the sandbox frame", 
     expect(new URL(page.url()).pathname, "the page is where it was").toBe("/contribute");
     await page.context().close();
   }
+  expect(test.info().errors).toEqual([]);
+  matrix.add(`${rows.length} from the sandbox frame: the same; each with its twin outside the walls, which is noticed`);
 });
 
 /** Opens the frame with a script that is not ours; whether it ran. */
@@ -127,7 +135,7 @@ async function strangeScriptRuns(browser: Browser, hasPolicy: boolean): Promise<
   return ran;
 }
 
-test("promise 6, browser_escape_matrix: a script in place of the frame's own does not run", async ({ browser }) => {
+test("browser_escape_matrix: a script in place of the frame's own does not run", async ({ browser }) => {
   expect(await strangeScriptRuns(browser, true)).toBe(false);
   expect(await strangeScriptRuns(browser, false), "the broken twin").toBe(true);
 });
@@ -142,7 +150,7 @@ const FLOOD = `onmessage = ({ ports: [port] }) => {
   for (let n = 0; n < 20_000; n += 1) port.postMessage(nonsense[n % nonsense.length]);
 }`;
 
-test("promise 6, browser_escape_matrix: floods from a slot and from the frame leave the page alive", async ({ browser }) => {
+test("browser_escape_matrix: floods from a slot and from the frame leave the page alive", async ({ browser }) => {
   const context = await browser.newContext();
   await context.route("**/web-worker/slot.js", (route) => route.fulfill({ contentType: "text/javascript", body: FLOOD }));
   const tab = await context.newPage();

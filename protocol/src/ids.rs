@@ -81,9 +81,7 @@ macro_rules! number_id {
 
 macro_rules! hash_id {
     ($(#[$doc:meta])* $name:ident, $wanted:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(pub [u8; 32]);
+        bytes_id!($(#[$doc])* $name, $wanted);
 
         impl $name {
             /// The SHA-256 of `bytes` (FIPS 180-4).
@@ -92,6 +90,15 @@ macro_rules! hash_id {
                 Self(sha2::Sha256::digest(bytes).into())
             }
         }
+    };
+}
+
+macro_rules! bytes_id {
+    ($(#[$doc:meta])* $name:ident, $wanted:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; 32]);
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -163,7 +170,8 @@ number_id! {
     WorkerId, 'w', "a worker id (w- and 13 letters and digits)"
 }
 number_id! {
-    /// Whom a worker's answers are counted for: a contributor's key, or else the worker itself.
+    /// Whom a worker's answers are counted for: a contributor's key, or else the worker itself; see
+    /// [`crate::account`].
     AccountId, 'a', "an account id (a- and 13 letters and digits)"
 }
 number_id! {
@@ -187,6 +195,10 @@ hash_id! {
     /// The SHA-256 of a blob's bytes: its name.
     BlobHash, "a blob hash (64 hex digits)"
 }
+bytes_id! {
+    /// The public half of a key (Ed25519): what an account or a server is recognised by.
+    PublicKey, "a public key (64 hex digits)"
+}
 hash_id! {
     /// The SHA-256 of an output: what verdicts compare.
     Digest, "a digest (64 hex digits)"
@@ -208,6 +220,58 @@ impl JobId {
 
 /// Which stage of a job: the map is stage 0.
 pub type Stage = u8;
+/// The name of a booking of verified work: a job, and which batch of it at which coordinator. As text they stand
+/// with dots between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReceiptId {
+    /// The job.
+    pub job: JobId,
+    /// The coordinator's epoch.
+    pub epoch: u32,
+    /// The batch's number there.
+    pub batch: u32,
+}
+
+impl fmt::Display for ReceiptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.job, self.epoch, self.batch)
+    }
+}
+
+impl FromStr for ReceiptId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let read = || {
+            let (job, rest) = text.split_once('.')?;
+            let (epoch, batch) = rest.split_once('.')?;
+            Some(Self {
+                job: job.parse().ok()?,
+                epoch: epoch.parse().ok()?,
+                batch: batch.parse().ok()?,
+            })
+        };
+        read().ok_or_else(|| InvalidId {
+            text: text.into(),
+            wanted: RECEIPT_ID,
+        })
+    }
+}
+
+impl Serialize for ReceiptId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ReceiptId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+const RECEIPT_ID: &str = "a receipt's id (a job id and two numbers, with dots between them)";
+text_schema!(ReceiptId, "a receipt's id (a job id and two numbers, with dots between them)");
+
 /// A shard's place in its stage.
 pub type ShardIndex = u32;
 

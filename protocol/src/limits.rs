@@ -46,6 +46,8 @@ pub const PREPARE_PROGRAMS_MAX: usize = 4;
 pub const DETAIL_BYTES_MAX: usize = 4 << 10;
 /// Longest name, title or label.
 pub const NAME_CHARS_MAX: usize = 200;
+/// Longest name under which a contributor is listed.
+pub const DISPLAY_NAME_CHARS_MAX: usize = 40;
 /// Outputs in one item of a reducing stage, where the job does not say.
 pub const FAN_IN_DEFAULT: u32 = 256;
 /// Fewest outputs in one item of a reducing stage: with them, 15 stages reduce the most items there may be.

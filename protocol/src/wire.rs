@@ -1,11 +1,13 @@
 //! Messages between a coordinator and a worker, over one WebSocket.
 //!
-//! Order of a session: the worker says [`FromWorker::Hello`], the coordinator answers
+//! Order of a session: the worker says [`FromWorker::Hello`]; where that names an account the coordinator answers
+//! [`ToWorker::Challenge`] and the worker [`FromWorker::Proof`]. Then the coordinator says
 //! [`ToWorker::Welcome`] or [`ToWorker::Refused`] (and closes). Then, in any order: a job is made
 //! known once with [`ToWorker::Open`] before its first [`ToWorker::Lease`]; the worker returns
 //! outputs as they come. A result frees its place in the window at once: the next lease rides back
 //! without waiting for the commit, which only [`accepted`](crate::api::JobCounts) has to wait for.
-use crate::ids::{BlobHash, JobId, LeaseId, ProgramHash, SessionId, Stage, WorkerId};
+use crate::account::{Nonce, Signature};
+use crate::ids::{BlobHash, JobId, LeaseId, ProgramHash, PublicKey, SessionId, Stage, WorkerId};
 use crate::job::{Encoding, Limits};
 use crate::run::Outputs;
 use bytes::Bytes;
@@ -49,6 +51,8 @@ pub struct Hello {
     pub simd: bool,
     /// Programs whose compiled code it already has, most recent first.
     pub cached: Vec<ProgramHash>,
+    /// The key of the account its answers are to be counted for. It is asked to prove that it has it.
+    pub account: Option<PublicKey>,
 }
 
 /// From a worker to its coordinator.
@@ -115,6 +119,16 @@ pub enum FromWorker {
     },
     /// The worker leaves and has returned all it held.
     Goodbye,
+    /// The answer to [`ToWorker::Challenge`].
+    Proof {
+        /// The server it believes to talk to ([`crate::account::audience`]).
+        audience: String,
+        /// By the key of the hello.
+        signature: Signature,
+        /// The name under which the account wants to be listed, if it wants to; at most
+        /// [`crate::limits::DISPLAY_NAME_CHARS_MAX`] characters.
+        display_name: Option<String>,
+    },
 }
 
 /// From a coordinator to a worker.
@@ -152,6 +166,11 @@ pub enum ToWorker {
     },
     /// Finish what runs, return the rest, and close: the coordinator is going away.
     Drain,
+    /// The worker is to prove that it has the key it named.
+    Challenge {
+        /// To be signed.
+        nonce: Nonce,
+    },
 }
 
 /// All a worker has to know of a job, once.
@@ -267,6 +286,8 @@ pub enum RefusalCode {
     OutOfTurn,
     /// The coordinator goes away; connect again.
     GoingAway,
+    /// The worker does not have the key it named, or signed for another server.
+    AccountWrong,
 }
 
 impl RefusalCode {

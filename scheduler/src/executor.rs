@@ -1,6 +1,6 @@
 //! A connected worker as the scheduler keeps it: its window, its speed, its reliability.
 use crate::rate::Average;
-use crate::trust::Voter;
+use crate::trust::{Standing, Voter};
 use protocol::ids::{AccountId, LeaseId, ProgramHash, SessionId, WorkerId};
 use protocol::limits::{LEASE_TARGET_MS, WINDOW_MAX};
 use protocol::trust::NetworkPrefix;
@@ -36,6 +36,8 @@ pub struct WorkerSeed {
     pub network: NetworkPrefix,
     /// Whether its account was caught with a wrong answer before, as far as the operator's store knows.
     pub caught: bool,
+    /// What the store knows of its account's work, for each program.
+    pub standings: Vec<(ProgramHash, Standing)>,
     /// Programs it has compiled.
     pub cached: Vec<ProgramHash>,
 }

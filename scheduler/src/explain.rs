@@ -139,6 +139,7 @@ impl Scheduler {
             );
             reasons.push(reason("checking", text, ""));
         }
+        self.explain_shares(job, reasons);
         let Some(shard) = checks.waiting.first() else {
             return;
         };
@@ -151,6 +152,18 @@ impl Scheduler {
             let remedy = "connect a native worker with a trusted token, or a worker elsewhere; a pool of \
                           your own can use the level private";
             reasons.push(reason("no_checker", text, remedy));
+        }
+    }
+
+    /// Where all who could go on have had their share.
+    fn explain_shares(&self, job: &Job, reasons: &mut Vec<Reason>) {
+        let able = || self.workers.values().filter(|w| w.takes_work() && fits(job, w).is_ok());
+        if job.has_waiting() && able().next().is_some() && able().all(|w| self.share_room(job, w) == 0) {
+            let text = "the workers that are here come from few networks, whose share of a job is bounded, so that \
+                        nobody who has many names at one place can outvote the others";
+            let remedy = "connect workers elsewhere, or a native worker with a trusted token; a pool of your \
+                        own can use the level private";
+            reasons.push(reason("networks_crowded", text, remedy));
         }
     }
 
@@ -197,7 +210,8 @@ impl Scheduler {
             .map(|j| format!("{}: {}", j.seed.id, unfit_words(j, worker)))
             .collect();
         if self.is_held_up(worker, &live) {
-            let text = "it is new here, and its first answer is being checked, or wrong answers came from its network";
+            let text = "it is new here, and its first answer is being checked; or wrong answers came from its \
+                        network, or that had its share";
             return vec![reason("newcomer", text, "")];
         }
         if unfit.len() == live.len() {

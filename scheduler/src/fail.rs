@@ -7,13 +7,20 @@ use crate::trust::{Answer, one};
 use protocol::cut::ShardRun;
 use protocol::ids::{BlobHash, LeaseId, SessionId, WorkerId};
 use protocol::job::{JobState, OnFailure};
+use protocol::trust::NetworkPrefix;
 use protocol::wire::{Cause, Failure, JobHandle};
 
 /// How long a failed shard waits for a worker that has not tried it, in milliseconds.
 pub(crate) const OTHERS_FIRST_MS: u64 = 1_000;
-/// Workers that vanish over the same shard before it is taken for the reason. Tabs close all the time,
-/// so this is far above the attempts of a job.
+/// Workers that vanish over the same shard, one after the other and all but the first of them with nothing
+/// else to blame, before it is taken for the reason.
+const LOSSES_ALONE_MAX: u8 = 5;
+/// The same where other shards may have been the reason. Tabs close all the time.
 const LOSSES_MAX: u8 = 25;
+/// On so many networks a shard is tried before it fails for good, where that many are there.
+pub(crate) const NETWORKS_MIN: usize = 3;
+/// Where they are there and do not come to try it, it fails after so many times its attempts.
+const PATIENCE: u8 = 3;
 
 impl Scheduler {
     pub(crate) fn on_failed(&mut self, session: SessionId, id: LeaseId, shard: u32, failure: Failure) {
@@ -91,26 +98,20 @@ impl Scheduler {
         // Where nobody else is connected, the same worker is asked again at once.
         let alone = self.workers.len() == 1 && failure.cause.repeats();
         let anyone_ms = self.now_ms + if alone { 0 } else { OTHERS_FIRST_MS };
+        let (network, wanted) = (self.network_of(worker), self.networks_wanted());
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
             return;
         };
-        let fresh = Retry {
-            failed: 0,
-            reasons: Vec::new(),
-            tried: Vec::new(),
-            anyone_ms,
-            leased: twin_has_it,
-        };
-        let retry = job.retries.entry(shard).or_insert(fresh);
+        let retry = job.retries.entry(shard).or_default();
         retry.failed = retry.failed.saturating_add(1);
-        retry.anyone_ms = anyone_ms;
         retry.leased = twin_has_it;
-        if !retry.tried.contains(&worker) {
-            retry.tried.push(worker);
-        }
+        retry.others_first(worker, network, anyone_ms);
+        let max = job.seed.attempts_max;
+        let is_enough = retry.networks.len() >= wanted.min(usize::from(max))
+            || retry.failed >= max.saturating_mul(PATIENCE);
         // Two strangers who say the same may be friends.
         let again = job.checks.is_none() && failure.cause.repeats() && retry.told_again(&failure);
-        if again || retry.failed >= job.seed.attempts_max {
+        if again || (retry.failed >= max && is_enough) {
             let how = how_often(retry.failed, again);
             self.give_up(handle, shard, failure, &how);
         } else {
@@ -166,8 +167,24 @@ impl Scheduler {
         }
     }
 
-    /// A lease's worker vanished or let it run out: its shards wait again at once.
-    pub(crate) fn lose_lease(&mut self, id: LeaseId, worker: WorkerId) {
+    fn network_of(&self, worker: WorkerId) -> Option<NetworkPrefix> {
+        let session = self.sessions.get(&worker)?;
+        Some(self.workers.get(session)?.seed.network)
+    }
+
+    /// On how many networks a shard is tried before it fails for good, as things stand.
+    pub(crate) fn networks_wanted(&self) -> usize {
+        NETWORKS_MIN.min(self.networks.len())
+    }
+
+    /// A lease's worker vanished or let it run out: its shards wait again at once. `executed`: the worker was
+    /// executing it, as far as can be told, and had not only queued it.
+    pub(crate) fn lose_lease(
+        &mut self,
+        id: LeaseId,
+        (worker, network): (WorkerId, NetworkPrefix),
+        executed: bool,
+    ) {
         let Some(lease) = self.drop_lease(id) else { return };
         self.ended.keep(id, lease.job, worker);
         let orphans = self.orphans(&lease);
@@ -175,21 +192,34 @@ impl Scheduler {
         for run in orphans.iter() {
             self.give_back(lease.job, run);
         }
-        if let Some(shard) = suspect.filter(|shard| orphans.contains(*shard)) {
-            self.count_loss(lease.job, shard, worker);
+        if let Some(shard) = suspect.filter(|shard| executed && orphans.contains(*shard)) {
+            self.count_loss(lease.job, shard, worker, network);
         }
     }
 
-    fn count_loss(&mut self, handle: JobHandle, shard: u32, worker: WorkerId) {
+    /// A shard over which a worker vanished is tried by itself from then on: whoever takes it vanishes over
+    /// nothing else.
+    fn count_loss(&mut self, handle: JobHandle, shard: u32, worker: WorkerId, network: NetworkPrefix) {
+        let (anyone_ms, wanted) = (self.now_ms + OTHERS_FIRST_MS, self.networks_wanted());
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
             return;
         };
-        let losses = job.losses.entry(shard).or_insert(0);
-        *losses += 1;
-        if *losses >= LOSSES_MAX {
-            let detail = format!(
-                "{LOSSES_MAX} workers vanished while they computed this shard, the last was {worker}"
-            );
+        let was_alone = job.retries.contains_key(&shard);
+        let losses = job.losses.entry(shard).or_default();
+        losses.all = losses.all.saturating_add(1);
+        losses.alone = losses.alone.saturating_add(u8::from(was_alone));
+        note_network(&mut losses.networks, network);
+        let all = losses.all;
+        let alone_max = job.seed.attempts_max.max(LOSSES_ALONE_MAX);
+        let is_reason = losses.alone + 1 >= alone_max && losses.networks.len() >= wanted;
+        job.pending.remove(one(shard));
+        let retry = job.retries.entry(shard).or_default();
+        retry.leased = false;
+        retry.others_first(worker, Some(network), anyone_ms);
+        self.timers.set(anyone_ms, Timer::Retry(handle));
+        if is_reason || all >= LOSSES_MAX {
+            let detail =
+                format!("{all} workers vanished while they computed this shard, the last was {worker}");
             self.give_up(
                 handle,
                 shard,
@@ -247,13 +277,13 @@ impl Scheduler {
             return;
         };
         worker.record.lost += u64::from(left);
-        let worker = worker.seed.id;
+        let worker = (worker.seed.id, worker.seed.network);
         self.emit(Output::Cancel {
             session,
             lease: id,
             shards: Vec::new(),
         });
-        self.lose_lease(id, worker);
+        self.lose_lease(id, worker, true);
         self.feed_hungry();
     }
 
@@ -301,7 +331,32 @@ impl Scheduler {
     }
 }
 
+/// Notes a network, as long as it matters which.
+fn note_network(networks: &mut Vec<NetworkPrefix>, network: NetworkPrefix) {
+    if networks.len() < NETWORKS_MIN && !networks.contains(&network) {
+        networks.push(network);
+    }
+}
+
 impl Retry {
+    /// A worker tried it in vain: until `anyone_ms` it is for others.
+    fn others_first(&mut self, worker: WorkerId, network: Option<NetworkPrefix>, anyone_ms: u64) {
+        self.anyone_ms = anyone_ms;
+        if !self.tried.contains(&worker) {
+            self.tried.push(worker);
+        }
+        if let Some(network) = network {
+            note_network(&mut self.networks, network);
+        }
+    }
+
+    /// Whether a worker brings something new: it did not try it, and nobody on its network did, where so many
+    /// networks are wanted.
+    pub(crate) fn is_news(&self, worker: WorkerId, network: NetworkPrefix, wanted: usize) -> bool {
+        let elsewhere = self.networks.len() >= wanted || !self.networks.contains(&network);
+        elsewhere && !self.tried.contains(&worker)
+    }
+
     /// Notes why the program itself failed; says whether it did in the very same way before. Programs are
     /// deterministic: what two attempts say alike, every further one says too.
     fn told_again(&mut self, failure: &Failure) -> bool {

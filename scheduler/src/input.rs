@@ -4,7 +4,7 @@ use protocol::cut::{Cut, ShardRun};
 use protocol::ids::{ClaimId, JobId, ProgramHash, SessionId, Stage};
 use protocol::job::{Grain, JobState, Needs, OnFailure};
 use protocol::totals::Totals;
-use protocol::trust::Trust;
+use protocol::trust::{Trust, TrustReport};
 use protocol::wire::{FromWorker, JobHandle};
 
 /// Everything that can happen to the scheduler.
@@ -133,6 +133,8 @@ pub struct JobSeed {
     pub cut: Cut,
     /// Counts.
     pub totals: Totals,
+    /// What was done so far for the trust in its answers, at a coordinator that had it before.
+    pub report: Option<TrustReport>,
     /// Runs this coordinator has a claim on already.
     pub claimed: Option<(ClaimId, Vec<ShardRun>)>,
 }

@@ -9,6 +9,7 @@ use protocol::cut::{Cut, ShardRun};
 use protocol::ids::{BlobHash, LeaseId, SessionId, WorkerId};
 use protocol::job::JobState;
 use protocol::totals::Totals;
+use protocol::trust::NetworkPrefix;
 use protocol::wire::{Cause, Failure};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +28,7 @@ pub(crate) struct Job {
     /// Claimed, waiting, and some workers tried already.
     pub(crate) retries: BTreeMap<u32, Retry>,
     /// How often a worker vanished over a shard; only shards to which that happened.
-    pub(crate) losses: BTreeMap<u32, u8>,
+    pub(crate) losses: BTreeMap<u32, Losses>,
     pub(crate) leases: BTreeSet<LeaseId>,
     /// Shards in first (not backup) leases.
     pub(crate) leased: u32,
@@ -55,7 +56,7 @@ pub(crate) struct Job {
 }
 
 /// A shard that failed and will be tried again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Retry {
     /// Failed attempts; a shard waiting because its attempts were lost has none.
     pub(crate) failed: u8,
@@ -63,10 +64,23 @@ pub(crate) struct Retry {
     pub(crate) reasons: Vec<(Cause, BlobHash)>,
     /// Workers that failed it: others go first.
     pub(crate) tried: Vec<WorkerId>,
+    /// Where they were, as far as it matters: other networks go first.
+    pub(crate) networks: Vec<NetworkPrefix>,
     /// From then on a worker that tried it may try again.
     pub(crate) anyone_ms: u64,
     /// Whether it is with a worker now.
     pub(crate) leased: bool,
+}
+
+/// Workers that vanished while they executed a shard.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Losses {
+    /// How many.
+    pub(crate) all: u8,
+    /// How many of them were given nothing but the shard.
+    pub(crate) alone: u8,
+    /// Where they were, as far as it matters.
+    pub(crate) networks: Vec<NetworkPrefix>,
 }
 
 /// Whether more shards are being asked for.
@@ -105,7 +119,7 @@ impl Job {
             refused_by: BTreeMap::new(),
             reducing: false,
             ending: false,
-            checks: Checks::of(seed.trust, chance),
+            checks: Checks::of(seed.trust, chance, seed.report),
             seed,
         };
         if let Some((claim, runs)) = job.seed.claimed.take() {

@@ -55,4 +55,5 @@ pub use executor::{SpeedKey, WorkerSeed};
 pub use input::{Input, JobSeed, Steer};
 pub use output::{Effect, Grant, Output};
 pub use scheduler::{Scheduler, SchedulerConfig};
+pub use trust::{Finished, Standing};
 pub use view::{LiveJob, Sums};

@@ -1,6 +1,9 @@
 //! Everything the scheduler can ask for.
-use protocol::cut::{Piece, ShardRun};
-use protocol::ids::{AccountId, BlobHash, ClaimId, JobId, LeaseId, SessionId, Stage, WorkerId};
+use crate::trust::{Finished, Standing};
+use protocol::cut::Piece;
+use protocol::ids::{
+    AccountId, BlobHash, ClaimId, JobId, LeaseId, ProgramHash, SessionId, Stage, WorkerId,
+};
 use protocol::job::JobState;
 use protocol::run::Outputs;
 use protocol::trust::TrustReport;
@@ -74,16 +77,29 @@ pub enum Output {
         /// The shard.
         shard: u32,
     },
-    /// Outputs of an account were verified: they are being accepted.
+    /// A batch of an account's outputs was verified: they are being accepted, by what was asked for before this.
     Verified {
         /// Whose they are.
         account: AccountId,
         /// The job.
         job: JobId,
-        /// The shards.
-        run: ShardRun,
-        /// How many items they have.
+        /// The batch's number in the job, at this coordinator.
+        batch: u32,
+        /// The outputs.
+        outputs: Vec<Finished>,
+        /// How many shards they are of.
+        shards: u32,
+        /// How many items those have.
         items: u64,
+    },
+    /// An account's standing changed in a way that is worth remembering ([`crate::WorkerSeed::standings`]).
+    Stands {
+        /// The account.
+        account: AccountId,
+        /// With which program.
+        program: ProgramHash,
+        /// How.
+        standing: Standing,
     },
     /// A job looks different now.
     JobChanged(JobHandle),

@@ -84,9 +84,14 @@ impl Scheduler {
         let mut sessions: Vec<SessionId> = self.hungry.iter().copied().collect();
         if sessions.len() <= SORTED_HUNGRY_MAX {
             sessions.sort_by(|a, b| self.eagerness(*b).total_cmp(&self.eagerness(*a)));
+        } else {
+            // Who was asked last time comes last, so that many who may take nothing hide nobody.
+            let behind = sessions.partition_point(|session| *session <= self.hungry_asked);
+            sessions.rotate_left(behind);
         }
         for session in sessions {
             let before = self.leases_made;
+            self.hungry_asked = session;
             self.feed(session);
             in_vain += usize::from(self.leases_made == before);
             if in_vain > IN_VAIN_MAX {
@@ -203,8 +208,9 @@ impl Scheduler {
 
     /// A shard that failed elsewhere and may be tried by this worker now.
     fn retry_for(&self, job: &Job, worker: &Executor) -> Option<u32> {
+        let (id, network, wanted) = (worker.seed.id, worker.seed.network, self.networks_wanted());
         let may = |retry: &Retry| {
-            !retry.leased && (!retry.tried.contains(&worker.seed.id) || retry.anyone_ms <= self.now_ms)
+            !retry.leased && (retry.is_news(id, network, wanted) || retry.anyone_ms <= self.now_ms)
         };
         job.retries
             .iter()
@@ -288,6 +294,9 @@ impl Scheduler {
         twin: Twin,
     ) {
         let id = self.next_lease_id();
+        let is_checked = self.jobs.get(&handle).is_some_and(|job| job.checks.is_some());
+        let network = self.workers.get(&session).filter(|_| is_checked).map(|worker| worker.seed.network);
+        let is_crowd = network.is_some_and(|network| self.is_crowd(network));
         let (Some(worker), Some(job)) = (self.workers.get_mut(&session), self.jobs.get_mut(&handle)) else {
             return;
         };
@@ -299,8 +308,10 @@ impl Scheduler {
         let length_ms = lease_ms(worker);
         job.attempts += u64::from(piece.run.count);
         if let Some(checks) = job.checks.as_deref_mut().filter(|_| !worker.seed.trusted) {
-            let is_new = self.standings.get(worker.seed.account, job.seed.program).batches == 0;
-            checks.shares.add(worker.seed.network, is_new, piece.run.count);
+            let shards = piece.run.count;
+            checks
+                .shares
+                .add(self.now_ms, worker.seed.network, is_crowd, shards);
         }
         job.leases.insert(id);
         if twin == Twin::First(Vec::new()) {

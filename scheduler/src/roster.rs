@@ -23,6 +23,9 @@ impl Scheduler {
         *self.networks.entry(seed.network).or_default() += 1;
         let caught = seed.caught || self.standings.is_caught(seed.account);
         let record = self.take_record(id);
+        for (program, known) in &seed.standings {
+            self.standings.recall(seed.account, *program, *known);
+        }
         self.sessions.insert(id, session);
         self.workers.insert(
             session,
@@ -71,8 +74,9 @@ impl Scheduler {
         }
         self.hungry.remove(&session);
         self.trusted.remove(&session);
-        let account = worker.seed.account;
-        self.leave_network(worker.seed.network);
+        let (account, network) = (worker.seed.account, worker.seed.network);
+        let slots = usize::from(worker.seed.slots);
+        self.leave_network(network);
         for job in self.jobs.values_mut() {
             job.opened.remove(&session);
         }
@@ -85,8 +89,9 @@ impl Scheduler {
         let mut record = worker.record;
         record.lost += lost;
         self.keep_record(id, record);
-        for lease in leases {
-            self.lose_lease(lease, id);
+        // In the order in which they were granted, which is that of execution.
+        for (place, lease) in leases.into_iter().enumerate() {
+            self.lose_lease(lease, (id, network), place < slots);
         }
         if self.workers.values().all(|w| w.seed.account != account) {
             self.close_account(account);

@@ -50,11 +50,15 @@ pub struct Scheduler {
     pub(crate) suspects: Suspects,
     /// Sessions on each network.
     pub(crate) networks: BTreeMap<NetworkPrefix, u32>,
+    /// Networks from which strangers take work, as of the last sweep.
+    pub(crate) networks_working: usize,
     pub(crate) records: BTreeMap<WorkerId, Record>,
     pub(crate) record_order: VecDeque<WorkerId>,
     pub(crate) leases: BTreeMap<LeaseId, Lease>,
     /// Workers with room in their window and nothing to fill it.
     pub(crate) hungry: BTreeSet<SessionId>,
+    /// Who of them was offered work last.
+    pub(crate) hungry_asked: SessionId,
     pub(crate) timers: TimerTable,
     pub(crate) outputs: VecDeque<Output>,
     /// Execution time of an item, in milliseconds, over all workers and jobs of an entry.
@@ -82,10 +86,12 @@ impl Scheduler {
             standings: Standings::default(),
             suspects: Suspects::default(),
             networks: BTreeMap::new(),
+            networks_working: 0,
             records: BTreeMap::new(),
             record_order: VecDeque::new(),
             leases: BTreeMap::new(),
             hungry: BTreeSet::new(),
+            hungry_asked: SessionId(0),
             timers: TimerTable::default(),
             outputs: VecDeque::new(),
             typical: BTreeMap::new(),
@@ -438,8 +444,8 @@ impl Scheduler {
         };
         worker.heard_ms = now_ms;
         match message {
-            FromWorker::Hello(_) => {
-                let detail = "a hello may come only once, as the first message".into();
+            FromWorker::Hello(_) | FromWorker::Proof { .. } => {
+                let detail = "a hello and its proof may come only once, before anything else".into();
                 self.end_session(session, RefusalCode::OutOfTurn, detail);
             }
             FromWorker::Finished {
@@ -531,6 +537,11 @@ impl Scheduler {
             self.expire_lease(id);
         }
         self.close_due();
+        self.count_networks();
+        // Whoever had his share may get more by now.
+        if self.jobs.values().any(|job| job.checks.is_some() && job.has_waiting()) {
+            self.feed_hungry();
+        }
         if !self.workers.is_empty() {
             self.timers.set(self.now_ms + SWEEP_MS, Timer::Sweep);
         }

@@ -3,7 +3,7 @@ use crate::executor::{Executor, Record};
 use crate::job::Job;
 use crate::scheduler::Scheduler;
 use protocol::api::{JobCounts, Speed, Worker};
-use protocol::ids::{JobId, LeaseId, WorkerId};
+use protocol::ids::{AccountId, JobId, LeaseId, WorkerId};
 use protocol::job::JobState;
 use protocol::trust::TrustReport;
 use protocol::wire::JobHandle;
@@ -132,6 +132,16 @@ impl Scheduler {
             connected_ms: worker.connected_ms,
             seen_ms: worker.heard_ms,
         }
+    }
+
+    /// Shards of an account that are held back until they were checked, job by job.
+    pub fn held_of(&self, account: AccountId) -> Vec<(JobId, u32)> {
+        let held = |job: &Job| {
+            let batches = job.checks.as_ref()?.batches.values();
+            let shards = batches.filter(|b| b.owner == account).map(|b| b.shards.count()).sum();
+            (shards > 0).then_some((job.seed.id, shards))
+        };
+        self.jobs.values().filter_map(held).collect()
     }
 
     /// The job that a lease is of, while it lasts, and the first item of one of its shards.

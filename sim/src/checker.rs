@@ -29,6 +29,13 @@ pub enum Checker {
     Protocol,
 }
 
+impl Checker {
+    /// Whether it says that something good happens in the end, rather than that nothing bad ever does.
+    pub fn is_liveness(self) -> bool {
+        matches!(self, Self::Progress | Self::CancelBounded | Self::StoppedMeansStopped)
+    }
+}
+
 /// A broken promise, and when.
 #[derive(Clone, Debug)]
 pub struct Violation {

@@ -67,6 +67,10 @@ impl Coordinator {
         self.scheduler.is_some()
     }
 
+    pub(crate) fn conn_of(&self, session: SessionId) -> Option<ConnId> {
+        self.sessions.get(&session).copied()
+    }
+
     pub(crate) fn timer_us(&self) -> Option<u64> {
         self.scheduler
             .as_ref()?
@@ -185,6 +189,7 @@ impl World {
             stage: 0,
             cut,
             totals,
+            report: None,
             claimed,
         };
         self.scheduler(Input::JobAdded(Box::new(seed)));
@@ -234,7 +239,7 @@ impl World {
             }
             // Whoever carries reductions out takes any time; at once is one of them.
             Output::Caught { account, .. } => self.line(&format!("{account} is caught")),
-            Output::Verified { .. } => {}
+            Output::Verified { .. } | Output::Stands { .. } => {}
             Output::Reduce(job) => self
                 .coordinator
                 .inputs
@@ -304,6 +309,7 @@ impl World {
         self.coordinator.leases_sent.push(lease);
         self.ledger.attempts += u64::from(grant.piece.run.count);
         self.ledger.granted(self.now_us, lease);
+        self.watch_lease(session, job, grant.piece.run);
         let piece = grant.piece;
         let input = self.input_of(job, piece.first_item, piece.end_item);
         let message = ToWorker::Lease(Lease {
@@ -405,6 +411,7 @@ impl World {
             account: AccountId(hello.worker.0),
             network: NetworkPrefix(hello.worker.0),
             caught: false,
+            standings: Vec::new(),
             cached: hello.cached,
         };
         self.scheduler(Input::WorkerJoined(Box::new(seed)));

@@ -12,6 +12,7 @@
 //! | `coordinator` | the scheduler's shell: sessions, commits, being killed |
 //! | `node` | a worker's shell: slots, sleep, death |
 //! | `network` | delay, order, cuts |
+//! | [`churn`] | half of the fleet vanishes, again and again |
 //! | `store` | what is durable |
 //! | `task` | what is computed, and what must come out |
 //! | [`sabotage`] | liars against the trust levels, without a network, a million shards at a time |
@@ -19,6 +20,7 @@
 
 pub mod chance;
 pub mod checker;
+pub mod churn;
 mod coordinator;
 mod network;
 mod node;

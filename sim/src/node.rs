@@ -114,6 +114,7 @@ impl World {
             memory_mib: 256,
             simd: true,
             cached: Vec::new(),
+            account: None,
             seed: self.chance.any(),
         };
         let node = &mut self.nodes[number];
@@ -125,6 +126,7 @@ impl World {
 
     /// The process is gone, with all it knew.
     pub(crate) fn vanish(&mut self, node: usize, back_us: u64) {
+        self.watch_vanish(node);
         let learns_us = self.chance.magnitude(1_000, 80_000_000);
         self.cut(node, 0, learns_us);
         let node_mut = &mut self.nodes[node];

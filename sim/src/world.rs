@@ -1,6 +1,7 @@
 //! One queue of events, one virtual clock: takes the earliest thing that happens, until all is done.
 use crate::chance::Chance;
 use crate::checker::{Checker, Ledger};
+use crate::churn::Watch;
 use crate::coordinator::Coordinator;
 use crate::network::{ConnId, Network};
 use crate::node::Node;
@@ -93,6 +94,8 @@ pub(crate) struct World {
     /// When a coordinator was last started or a commit last failed: cancelling waits for these.
     pub(crate) disturbed_us: u64,
     timers_rung: VecDeque<u64>,
+    /// Where shards are, when somebody wants to know.
+    pub(crate) churn: Option<Watch>,
 }
 
 impl World {
@@ -122,6 +125,7 @@ impl World {
             cancelled: BTreeMap::new(),
             disturbed_us: 0,
             timers_rung: VecDeque::new(),
+            churn: None,
             plan,
         };
         world.schedule();

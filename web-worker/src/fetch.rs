@@ -1,7 +1,7 @@
 //! Programs, inputs and large outputs over HTTP. What comes by name is checked against its name before use.
 use crate::options::Options;
 use gloo::net::http::{Request, RequestBuilder, Response};
-use gloo::timers::future::TimeoutFuture;
+use gloo_timers::future::TimeoutFuture;
 use js_sys::Uint8Array;
 use protocol::api::Ticket;
 use protocol::ids::{BlobHash, ProgramHash};

@@ -1,12 +1,11 @@
 //! The WebSocket to the coordinator. One [`Link`] is one connection attempt; dropping it closes the socket after
 //! what was sent has left, and nothing more of it is heard.
 use js_sys::{ArrayBuffer, Uint8Array};
+use protocol::WIRE_SUBPROTOCOL;
 use protocol::limits::FRAME_BYTES_MAX;
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
-/// The subprotocol; the coordinator refuses others.
-const SUBPROTOCOL: &str = "elytra.v1";
 
 /// What happened on a connection.
 #[derive(Debug)]
@@ -33,7 +32,7 @@ pub struct Link {
 impl Link {
     /// Begins to connect; `hear` is told what happens.
     pub fn open(url: &str, hear: impl Fn(LinkEvent) + Clone + 'static) -> Result<Self, String> {
-        let socket = WebSocket::new_with_str(url, SUBPROTOCOL).map_err(|error| words(&error))?;
+        let socket = WebSocket::new_with_str(url, WIRE_SUBPROTOCOL).map_err(|error| words(&error))?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let hear_open = hear.clone();
         let on_open = Closure::<dyn FnMut()>::new(move || hear_open(LinkEvent::Open));

@@ -1,9 +1,10 @@
 //! How the contributor lends this tab: what the page hands over as JSON.
+use protocol::account::{AccountKey, InvalidKey, audience};
 use protocol::ids::WorkerId;
 use protocol::limits;
 use protocol::wire::{PauseReason, WorkerKind};
 use serde::Deserialize;
-use worker::WorkerConfig;
+use worker::{Account, WorkerConfig};
 
 /// Most shards in one message to a slot: 30 ms of the smallest there are.
 const BATCH_SHARDS_MAX: u32 = 2_048;
@@ -11,7 +12,7 @@ const BATCH_SHARDS_MAX: u32 = 2_048;
 const WINDOW_MAX: u32 = 8_192;
 
 /// What the page hands over, once; see `ts/shared/messages.ts`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 pub struct Options {
     /// The coordinator's origin.
     pub server: String,
@@ -19,6 +20,10 @@ pub struct Options {
     pub token: Option<String>,
     /// The identity: 16 hex digits.
     pub worker: String,
+    /// The key of the contributor's account: 64 hex digits.
+    pub account: Option<String>,
+    /// The name under which the contributor wants to be listed.
+    pub display_name: Option<String>,
     /// A name for people.
     pub name: String,
     /// Slots at the start.
@@ -42,6 +47,9 @@ pub enum OptionsError {
     /// The identity is no number.
     #[error("the identity '{0}' is not 16 hex digits")]
     Identity(String),
+    /// The key is none.
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
 }
 
 impl Options {
@@ -66,8 +74,19 @@ impl Options {
             memory_mib: self.memory_mib.min(limits::MEMORY_MIB_MAX),
             simd: self.simd,
             cached: Vec::new(),
+            account: self.account()?,
             seed: u64::from(self.seed),
         })
+    }
+
+    /// The contributor's account, where there is one.
+    pub fn account(&self) -> Result<Option<Account>, OptionsError> {
+        let Some(digits) = &self.account else { return Ok(None) };
+        Ok(Some(Account {
+            key: AccountKey::from_digits(digits)?,
+            audience: audience(&self.server).unwrap_or_default(),
+            display_name: self.display_name.clone(),
+        }))
     }
 
     /// An address at the coordinator.
@@ -97,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_page_s_options_become_the_heart_s() {
-        let json = r#"{"server":"https://a.b","token":null,"worker":"00000000000000ff","name":"","slots":0,
+        let json = r#"{"server":"https://a.b","token":null,"worker":"00000000000000ff","account":null,"display_name":null,"name":"","slots":0,
             "intensity_percent":50,"seed":7,"memory_mib":4096,"simd":true}"#;
         let options = Options::read(json).unwrap();
         let config = options.config().unwrap();

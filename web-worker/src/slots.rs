@@ -14,10 +14,18 @@ const WALL_PER_CPU: u32 = 2;
 /// How long a shard that is to be stopped may take to end by itself before its worker is ended: a batch is 30 ms.
 const STOP_GRACE_MS: f64 = 60.0;
 
+/// A slot that dies for the second time waits so long for its next worker; it doubles with each death.
+const RESPAWN_MS_MIN: u32 = 200;
+const RESPAWN_MS_MAX: u32 = 10_000;
+/// A slot that lived for so long has no deaths behind it.
+const LIVED_MS: f64 = 30_000.0;
+
 /// The slots of a tab.
 #[derive(Debug, Default)]
 pub struct Slots {
     slots: HashMap<u16, Slot>,
+    /// How often slots died one after the other, and when last.
+    deaths: HashMap<u16, (u32, f64)>,
     next_worker: u32,
     next_batch: u32,
 }
@@ -192,6 +200,18 @@ impl Slots {
     pub fn current(&self, slot: u16) -> Option<(&Batch, &ShardInput)> {
         let running = self.slots.get(&slot)?.running.as_ref()?;
         Some((&running.batch, running.batch.shards.get(running.next)?))
+    }
+
+    /// A slot's worker died by itself: how long to wait before the next one, in milliseconds. A frame whose
+    /// process is gone, or a device without memory, must not be asked for workers without end.
+    pub fn died(&mut self, slot: u16, now_ms: f64) -> u32 {
+        let (deaths, last_ms) = self.deaths.get(&slot).copied().unwrap_or_default();
+        let deaths = if now_ms - last_ms < LIVED_MS { deaths } else { 0 };
+        self.deaths.insert(slot, (deaths + 1, now_ms));
+        match deaths {
+            0 => 0,
+            _ => (RESPAWN_MS_MIN << (deaths - 1).min(16)).min(RESPAWN_MS_MAX),
+        }
     }
 
     /// Puts a fresh worker in place of a slot's, with nothing to do: the old one and the new one.
@@ -407,6 +427,15 @@ mod tests {
         slots.replace(0);
         assert!(slots.needs_program(0, 7));
         assert_eq!(slots.forget_program(7).len(), 1);
+    }
+
+    #[test]
+    fn who_dies_again_and_again_waits_ever_longer() {
+        let mut slots = Slots::default();
+        let waits: Vec<u32> = (0..9u32).map(|k| slots.died(0, f64::from(k) * 1_000.0)).collect();
+        assert_eq!(waits, [0, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]);
+        assert_eq!(slots.died(1, 9_000.0), 0, "another slot");
+        assert_eq!(slots.died(0, 8_000.0 + LIVED_MS), 0, "it lived");
     }
 
     #[test]

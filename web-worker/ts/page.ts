@@ -3,6 +3,7 @@
 
 import { Session } from "./page/session";
 import { fetchParts, type Parts } from "./page/parts";
+import { claimAccount } from "./page/account";
 import { claimIdentity } from "./page/identity";
 import { stoppedStatus } from "./page/stopped";
 import type { HubOptions, PauseReason, Status, Tile } from "./shared/messages";
@@ -123,7 +124,8 @@ class Tab implements Contributor {
   #hubOptions(): Promise<Omit<HubOptions, "memory_mib" | "simd">> {
     const { server, token, name } = this.#options;
     const [slots, intensity_percent] = [this.#slots, this.#intensity];
-    return claimIdentity().then((worker) => ({
+    return Promise.all([claimIdentity(), claimAccount()]).then(([worker, account]) => ({
+      ...account,
       server: new URL(server ?? location.origin, location.href).origin,
       token: token || null,
       worker,

@@ -1,6 +1,18 @@
 //! What a worker is, told once at its start.
+use protocol::account::AccountKey;
 use protocol::ids::{ProgramHash, WorkerId};
 use protocol::wire::WorkerKind;
+
+/// Whom a worker's answers are counted for.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its key.
+    pub key: AccountKey,
+    /// The server the shell connects to ([`protocol::account::audience`]).
+    pub audience: String,
+    /// The name under which it is listed, where its owner wants that.
+    pub display_name: Option<String>,
+}
 
 /// What a worker is, told once at its start.
 #[derive(Clone, Debug)]
@@ -27,6 +39,8 @@ pub struct WorkerConfig {
     pub simd: bool,
     /// Programs whose compiled code the shell already has, most recent first.
     pub cached: Vec<ProgramHash>,
+    /// The contributor's account, where there is one.
+    pub account: Option<Account>,
     /// Seeds the jitter of reconnections; the same seed gives the same trace.
     pub seed: u64,
 }

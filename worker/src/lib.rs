@@ -38,7 +38,7 @@ pub mod status;
 mod unstarted;
 mod worker;
 
-pub use config::WorkerConfig;
+pub use config::{Account, WorkerConfig};
 pub use input::{Input, Person};
 pub use output::{Batch, EndReason, Output, ShardInput};
 pub use split::shard_input;

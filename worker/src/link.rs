@@ -2,6 +2,7 @@
 use crate::bounds;
 use crate::output::{EndReason, Output};
 use crate::worker::{AfterFinish, Mode, Worker};
+use protocol::account::Nonce;
 use protocol::ids::{LeaseId, SessionId};
 use protocol::limits;
 use protocol::wire::{FromWorker, Hello, PauseReason, RefusalCode};
@@ -99,8 +100,23 @@ impl Worker {
             memory_mib: config.memory_mib,
             simd: config.simd,
             cached: self.programs_cached(),
+            account: config.account.as_ref().map(|account| account.key.public()),
         };
         self.outputs.push_back(Output::Send(FromWorker::Hello(hello)));
+    }
+
+    /// The coordinator asks whether we have the key we named.
+    pub(crate) fn on_challenge(&mut self, nonce: &Nonce) -> Result<(), String> {
+        let Some(account) = self.config.account.as_ref().filter(|_| matches!(self.link, Link::Greeting { .. }))
+        else {
+            return Err("a challenge to a worker that named no account".into());
+        };
+        self.outputs.push_back(Output::Send(FromWorker::Proof {
+            signature: account.key.prove(nonce, &account.audience),
+            audience: account.audience.clone(),
+            display_name: account.display_name.clone(),
+        }));
+        Ok(())
     }
 
     pub(crate) fn on_welcome(&mut self, session: SessionId, heartbeat_ms: u32) -> Result<(), String> {

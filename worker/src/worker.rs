@@ -240,7 +240,10 @@ impl Worker {
 
     fn on_message(&mut self, message: ToWorker) {
         let greeted = match (&message, self.link) {
-            (ToWorker::Welcome { .. } | ToWorker::Refused { .. }, Link::Greeting { .. }) => true,
+            (
+                ToWorker::Welcome { .. } | ToWorker::Challenge { .. } | ToWorker::Refused { .. },
+                Link::Greeting { .. },
+            ) => true,
             (_, Link::Up { .. }) => true,
             // What arrives after we hung up belongs to nothing.
             (_, Link::Off | Link::Waiting { .. } | Link::Connecting { .. }) => return,
@@ -254,6 +257,7 @@ impl Worker {
                 session,
                 heartbeat_ms,
             } => self.on_welcome(session, heartbeat_ms),
+            ToWorker::Challenge { nonce } => self.on_challenge(&nonce),
             ToWorker::Open(job) => self.on_open(job),
             ToWorker::Lease(lease) => self.on_lease(lease),
             ToWorker::Refused { code, detail } => return self.on_refused(code, detail),

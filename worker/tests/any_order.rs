@@ -1,6 +1,7 @@
 //! Whatever happens, in whatever order: no panic, no overflow, and the promises of the outputs hold.
 use bytes::Bytes;
 use proptest::prelude::*;
+use protocol::account::Nonce;
 use protocol::ids::{BlobHash, JobId, LeaseId, ProgramHash, SessionId, WorkerId};
 use protocol::job::{Encoding, Limits};
 use protocol::wire::*;
@@ -20,6 +21,7 @@ fn config() -> WorkerConfig {
         memory_mib: 256,
         simd: false,
         cached: Vec::new(),
+        account: None,
         seed: 3,
     }
 }
@@ -84,6 +86,7 @@ fn message() -> impl Strategy<Value = ToWorker> {
             .prop_map(|(id, shards)| ToWorker::Cancel { lease: LeaseId(id), shards }),
         1 => (0u32..2).prop_map(|job| ToWorker::Close { job: JobHandle(job) }),
         1 => Just(ToWorker::Drain),
+        1 => Just(ToWorker::Challenge { nonce: Nonce([1; 32]) }),
         1 => Just(ToWorker::Refused { code: RefusalCode::Full, detail: String::new() }),
     ]
 }

@@ -13,6 +13,7 @@ macro_rules! scenarios {
 }
 
 scenarios!(
+    account,
     first_shard,
     batches_and_merging,
     pause_and_start,

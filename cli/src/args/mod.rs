@@ -4,7 +4,7 @@ mod job;
 pub(crate) use job::{CommandArgs, InputArgs, JobArgs, OnFailureArg, ResultArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use protocol::ids::{BlobHash, JobId, WorkerId};
+use protocol::ids::{AccountId, BlobHash, JobId, ReceiptId, WorkerId};
 use std::path::PathBuf;
 
 /// What stands under the help of every command.
@@ -131,6 +131,13 @@ pub(crate) enum Command {
     /// Make, list and revoke tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Show what an account was credited with, and check receipts for it
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
+    /// Copy everything a server on this machine keeps to a folder, while it runs
+    Backup(BackupArgs),
+    /// Bring a backup back into an empty data folder
+    Restore(RestoreArgs),
     /// Show settings and where each came from
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -429,6 +436,29 @@ pub(crate) enum TokenCommand {
     },
 }
 
+/// `elytra receipt …`.
+#[derive(Subcommand)]
+pub(crate) enum ReceiptCommand {
+    /// List the receipts of an account, newest first
+    List {
+        /// The account, as the Contribute page shows it
+        account: AccountId,
+    },
+    /// Write a receipt, to be kept
+    Get {
+        /// Its id, as `receipt list` shows it
+        id: ReceiptId,
+    },
+    /// Say whether receipts hold: their signature, what the server booked, the digests of the shards
+    Check {
+        /// The file with the receipts
+        file: PathBuf,
+        /// Ask no server: look at the signature only
+        #[arg(long)]
+        offline: bool,
+    },
+}
+
 /// `elytra token create`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TokenCreateArgs {
@@ -445,6 +475,26 @@ pub(crate) struct TokenCreateArgs {
     /// Write it straight into the store of a server that does not run (how a first token is made)
     #[arg(long)]
     pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// `elytra backup`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BackupArgs {
+    /// The folder for the backup; taken again into the same one, only what is new is copied
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// `elytra restore`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RestoreArgs {
+    /// The folder of the backup
+    #[arg(value_name = "FOLDER")]
+    pub(crate) from: PathBuf,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 }

@@ -12,7 +12,8 @@ use protocol::api::{
     Blob, ErrorGroups, Explanation, Job, JobPage, Overview, Program, ProgramList, Shard, TokenList,
     TokenMade, TokenRequest, WorkerList,
 };
-use protocol::ids::{BlobHash, JobId, ProgramHash, WorkerId};
+use protocol::credit::{Receipt, ReceiptDigests, ReceiptPage};
+use protocol::ids::{AccountId, BlobHash, JobId, ProgramHash, ReceiptId, WorkerId};
 use protocol::job::JobSpec;
 use protocol::problem::Problem;
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
@@ -199,6 +200,22 @@ impl Client {
     pub async fn upload(&self, body: Body) -> Result<Blob, Error> {
         let request = self.request(Method::POST, "/blobs").body(body);
         answer(self.send(request).await?).await
+    }
+
+    /// The newest receipts of an account, as many as one page has.
+    pub async fn receipts(&self, account: AccountId) -> Result<Vec<Receipt>, Error> {
+        let page: ReceiptPage = self.get(&format!("/accounts/{account}/receipts?limit=500")).await?;
+        Ok(page.receipts)
+    }
+
+    /// A receipt.
+    pub async fn receipt(&self, id: ReceiptId) -> Result<Receipt, Error> {
+        self.get(&format!("/receipts/{id}")).await
+    }
+
+    /// The digests of a receipt's shards, as the stored outputs give them.
+    pub async fn receipt_digests(&self, id: ReceiptId) -> Result<ReceiptDigests, Error> {
+        self.get(&format!("/receipts/{id}/digests")).await
     }
 
     /// Makes a token; its text is told once.

@@ -1,13 +1,15 @@
 //! The core: the one task that owns the scheduler.
 use super::handle::{Engine, EngineError, Message, SessionOut, WorkerHello};
 use super::job::JobInfo;
+use super::ledger::{Names, standings};
 use super::reports::Reports;
 use super::stats::Stats;
 use super::writer::{Told, Writer};
-use crate::store::{COORDINATOR_HEARTBEAT_MS, Chunk, Done, Op, Restored, RestoredClaim, StoredJob};
+use crate::store::{COORDINATOR_HEARTBEAT_MS, Chunk, Done, Op, Restored, RestoredClaim, StoreError, StoredJob};
 use protocol::api::Worker;
-use protocol::ids::{AccountId, ClaimId, JobId, SessionId};
+use protocol::ids::{ClaimId, JobId, SessionId};
 use protocol::limits::{COMMIT_BACKLOG_BYTES_MAX, JOBS_OPEN_MAX, WORKERS_MAX};
+use protocol::trust::TrustReport;
 use protocol::wire::JobHandle;
 use scheduler::{Input, JobSeed, Scheduler, SchedulerConfig, WorkerSeed};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -57,7 +59,7 @@ pub(super) struct Commits {
     committing: Option<(Vec<Waiter>, Vec<oneshot::Sender<()>>)>,
     /// Told when everything asked for so far is durable.
     barriers: Vec<oneshot::Sender<()>>,
-    pub(super) problem: Option<String>,
+    pub(super) problem: Option<StoreError>,
 }
 
 /// The state behind [`Engine`].
@@ -73,6 +75,8 @@ pub(crate) struct Core {
     pub(super) changed_jobs: BTreeSet<JobHandle>,
     /// What was done for the answers of jobs lately over.
     pub(super) reports: Reports,
+    /// The names of accounts lately here.
+    pub(super) names: Names,
     /// Jobs whose outputs are all there and are to be reduced.
     pub(super) reductions: mpsc::Sender<JobId>,
     writer: Writer,
@@ -125,6 +129,7 @@ impl Core {
             commits: Commits::default(),
             changed_jobs: BTreeSet::new(),
             reports: Reports::default(),
+            names: Names::default(),
             reductions,
             writer,
             clock,
@@ -154,7 +159,9 @@ impl Core {
                     tracing::error!(job = %job.record.id, %error, "the items of a job cannot be read");
                     Vec::new()
                 });
-            self.add_job(job, chunks, claimed);
+            let report = self.engine.reader().reports(&[job.record.id]);
+            let report = report.ok().and_then(|mut reports| reports.pop().flatten());
+            self.add_job(job, chunks, report, claimed);
         }
     }
 
@@ -309,7 +316,13 @@ impl Core {
     }
 
     /// Makes a stored job known to the scheduler and to sessions.
-    pub(super) fn add_job(&mut self, job: StoredJob, chunks: Vec<Chunk>, claimed: Option<RestoredClaim>) {
+    pub(super) fn add_job(
+        &mut self,
+        job: StoredJob,
+        chunks: Vec<Chunk>,
+        report: Option<TrustReport>,
+        claimed: Option<RestoredClaim>,
+    ) {
         if self.scheduler.handle_of(job.record.id).is_some() {
             return;
         }
@@ -334,6 +347,7 @@ impl Core {
             stage: 0,
             cut: job.cut,
             totals: job.totals,
+            report,
             claimed,
         };
         self.jobs
@@ -343,8 +357,8 @@ impl Core {
 
     /// Whether another job may be opened.
     pub(super) fn check_room(&self) -> Result<(), EngineError> {
-        if let Some(why) = &self.commits.problem {
-            return Err(EngineError::StoreUnavailable(why.clone()));
+        if let Some(problem) = &self.commits.problem {
+            return Err(problem.clone().into());
         }
         if self.jobs.len() >= JOBS_OPEN_MAX {
             let why = format!("{JOBS_OPEN_MAX} jobs are open; wait until one is over, or cancel one");
@@ -373,9 +387,11 @@ impl Core {
         self.sessions.insert(session, outputs);
         let WorkerHello {
             hello,
+            member,
             trusted,
             network,
         } = hello;
+        self.greet(&member);
         self.gone.retain(|worker| worker.id != hello.worker);
         let seed = WorkerSeed {
             id: hello.worker,
@@ -388,9 +404,10 @@ impl Core {
             memory_mib: hello.memory_mib,
             simd: hello.simd,
             trusted,
-            account: AccountId(hello.worker.0),
+            account: member.account,
             network,
-            caught: false,
+            caught: member.record.caught,
+            standings: standings(&member),
             cached: hello.cached,
         };
         self.input(Input::WorkerJoined(Box::new(seed)));

@@ -2,6 +2,7 @@
 use super::core::{Core, GONE_WORKERS_MAX, Waiter};
 use super::handle::{EngineError, NewJob, SessionOut, Steer, Submitted};
 use super::job::JobInfo;
+use super::ledger::Verified;
 use crate::store::{Done, Op, StoredJob, Totals};
 use protocol::api::ItemsAdded;
 use protocol::cut::Cut;
@@ -44,14 +45,29 @@ impl Core {
                 Output::Reduce(id) => self.begin_reduction(id),
                 Output::JobChanged(job) => drop(self.changed_jobs.insert(job)),
                 Output::WorkerChanged(id) => self.publish_worker(id),
-                Output::Caught { account, job, shard } => {
-                    tracing::warn!(%account, %job, shard, "a wrong answer: what the account returned is thrown away");
-                }
-                // Whose work it was is not booked yet.
-                Output::Verified { .. } => {}
+                Output::Caught { account, job, shard } => self.on_caught(account, job, shard),
+                Output::Stands {
+                    account,
+                    program,
+                    standing,
+                } => self.on_stands(account, program, standing),
+                Output::Verified {
+                    account,
+                    job,
+                    batch,
+                    outputs,
+                    shards: _,
+                    items,
+                } => self.on_verified(Verified {
+                    account,
+                    job,
+                    batch,
+                    outputs,
+                    items,
+                }),
                 Output::JobOver { job, id, trust } => {
                     if let Some(report) = trust {
-                        self.reports.keep(id, report);
+                        self.keep_report(id, report);
                     }
                     self.on_job_over(job, id);
                 }
@@ -303,7 +319,7 @@ impl Core {
                 cut: Cut::default(),
                 totals,
             };
-            core.add_job(job, chunk.into_iter().collect(), None);
+            core.add_job(job, chunk.into_iter().collect(), None, None);
             drop(answer.send(Ok(Submitted { id, already: false })));
         };
         self.push(op, Waiter::Request(Box::new(then)));
@@ -334,7 +350,7 @@ impl Core {
             let error = match reader.job(id) {
                 Ok(Some(job)) => EngineError::Refused(format!("the job is {} and stays so", job.state)),
                 Ok(None) => EngineError::NotFound,
-                Err(error) => EngineError::StoreUnavailable(error.to_string()),
+                Err(error) => error.into(),
             };
             drop(answer.send(Err(error)));
         });
@@ -408,8 +424,8 @@ impl Core {
 
     /// Stores something that the scheduler need not know.
     pub(super) fn write(&mut self, op: Op, answer: Answer<Done>) {
-        if let Some(why) = &self.commits.problem {
-            return drop(answer.send(Err(EngineError::StoreUnavailable(why.clone()))));
+        if let Some(problem) = &self.commits.problem {
+            return drop(answer.send(Err(problem.clone().into())));
         }
         let then = move |_: &mut Core, done| drop(answer.send(Ok(done)));
         self.push(op, Waiter::Request(Box::new(then)));

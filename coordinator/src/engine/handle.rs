@@ -2,9 +2,10 @@
 use super::core::Core;
 use super::feed::EventFeed;
 use super::job::JobInfo;
-use crate::store::{Chunk, Done, JobRecord, Op, Reader};
+use crate::session::Member;
+use crate::store::{Chunk, Done, JobRecord, Op, Reader, StoreError};
 use protocol::api::{Explanation, ItemsAdded, Overview, Worker};
-use protocol::ids::{BlobHash, JobId, LeaseId, SessionId, WorkerId};
+use protocol::ids::{AccountId, BlobHash, JobId, LeaseId, SessionId, WorkerId};
 use protocol::limits::{ENGINE_QUEUE_MAX, SESSION_QUEUE_MESSAGES_MAX};
 use protocol::trust::{NetworkPrefix, TrustReport};
 use protocol::wire::{FromWorker, Hello, JobHandle, RefusalCode};
@@ -27,9 +28,21 @@ pub enum EngineError {
     /// Nothing can be stored at the moment; says why.
     #[error("{0}")]
     StoreUnavailable(String),
+    /// There is no room for more at the moment; says where.
+    #[error("{0}")]
+    StoreFull(String),
     /// The coordinator is shutting down.
     #[error("the coordinator is shutting down")]
     Gone,
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(why) => Self::StoreFull(why),
+            other => Self::StoreUnavailable(other.to_string()),
+        }
+    }
 }
 
 /// A job that was checked and is ready to be stored.
@@ -85,6 +98,8 @@ pub(crate) enum SessionOut {
 /// A hello whose token was checked.
 pub(crate) struct WorkerHello {
     pub(crate) hello: Hello,
+    /// Whom its answers are counted for.
+    pub(crate) member: Member,
     pub(crate) trusted: bool,
     /// From where it connects.
     pub(crate) network: NetworkPrefix,
@@ -194,6 +209,12 @@ impl Engine {
     pub async fn trust(&self, jobs: Vec<JobId>) -> Result<Vec<Option<TrustReport>>, EngineError> {
         self.ask(move |core| jobs.into_iter().map(|id| core.trust(id)).collect())
             .await
+    }
+
+    /// Shards of an account that wait for their verdict.
+    pub async fn checking(&self, account: AccountId) -> Result<u64, EngineError> {
+        let held = move |core: &mut Core| core.scheduler().held_of(account);
+        Ok(self.ask(held).await?.iter().map(|(_, shards)| u64::from(*shards)).sum())
     }
 
     /// Why a job stands as it does.

@@ -16,6 +16,7 @@ mod effects;
 mod feed;
 mod handle;
 mod job;
+mod ledger;
 mod remote;
 mod reports;
 mod stats;

@@ -2,6 +2,7 @@
 use super::core::{Core, Waiter};
 use crate::store::{Chunk, Done, Op, StoreError, StoredJob};
 use protocol::ids::JobId;
+use protocol::trust::TrustReport;
 
 impl Core {
     /// Says that this coordinator lives, and hears what others changed.
@@ -22,15 +23,18 @@ impl Core {
         tokio::spawn(async move {
             let reader = engine.reader();
             let read = tokio::task::spawn_blocking(
-                move || -> Result<Option<(StoredJob, Vec<Chunk>)>, StoreError> {
+                move || -> Result<Option<(StoredJob, Vec<Chunk>, Option<TrustReport>)>, StoreError> {
                     let Some(job) = reader.job(id)? else {
                         return Ok(None);
                     };
-                    Ok(Some((job, reader.chunks(id, known_items)?)))
+                    let report = reader.reports(&[id])?.pop().flatten();
+                    Ok(Some((job, reader.chunks(id, known_items)?, report)))
                 },
             );
             match read.await {
-                Ok(Ok(Some((job, chunks)))) => engine.post(move |core| core.take_over(job, chunks)).await,
+                Ok(Ok(Some((job, chunks, report)))) => {
+                    engine.post(move |core| core.take_over(job, chunks, report)).await;
+                }
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => tracing::error!(job = %id, %error, "a job cannot be read"),
                 Err(error) => tracing::error!(job = %id, %error, "a job could not be read"),
@@ -38,13 +42,13 @@ impl Core {
         });
     }
 
-    fn take_over(&mut self, job: StoredJob, chunks: Vec<Chunk>) {
+    fn take_over(&mut self, job: StoredJob, chunks: Vec<Chunk>, report: Option<TrustReport>) {
         match self.info_of(job.record.id) {
             Some(info) => {
                 chunks.into_iter().for_each(|chunk| info.add_chunk(chunk));
                 self.moved(job.record.id, job.totals, Some(job.state));
             }
-            None if !job.state.is_over() => self.add_job(job, chunks, None),
+            None if !job.state.is_over() => self.add_job(job, chunks, report, None),
             None => {}
         }
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// Jobs whose report is kept.
 const REPORTS_MAX: usize = 10_000;
 
-/// Reports of jobs lately over, in memory: after a restart they are gone.
+/// Reports of jobs lately over, until the store has them; it keeps them for ever.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     known: BTreeMap<JobId, TrustReport>,

@@ -170,7 +170,7 @@ impl Core {
         let sums = self.scheduler.sums();
         Overview {
             durability: self.facts.durability.clone(),
-            store_problem: self.commits.problem.clone(),
+            store_problem: self.commits.problem.as_ref().map(ToString::to_string),
             workers: sums.workers,
             slots: sums.slots,
             jobs_open: sums.jobs,

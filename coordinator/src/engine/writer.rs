@@ -16,7 +16,7 @@ pub(super) enum Told {
     /// The batch is durable.
     Committed(Vec<Done>),
     /// The store does not take the batch at the moment; it is tried again. `None`: it did.
-    Problem(Option<String>),
+    Problem(Option<StoreError>),
     /// The store will never take it: the coordinator cannot go on.
     Broken(String),
 }
@@ -90,17 +90,17 @@ fn commit(store: &mut dyn Store, batch: &[Op], tell: &async_mpsc::Sender<Told>) 
                 }
                 return Some(done);
             }
-            Err(StoreError::Unavailable(why)) => {
+            Err(StoreError::Corrupt(why)) => {
+                let _ = tell.blocking_send(Told::Broken(why));
+                return None;
+            }
+            Err(error) => {
                 ::metrics::counter!(metrics::COMMITS_FAILED_TOTAL).increment(1);
-                if tell.blocking_send(Told::Problem(Some(why))).is_err() {
+                if tell.blocking_send(Told::Problem(Some(error))).is_err() {
                     return None;
                 }
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(PAUSE_MAX);
-            }
-            Err(StoreError::Corrupt(why)) => {
-                let _ = tell.blocking_send(Told::Broken(why));
-                return None;
             }
         }
     }

@@ -94,3 +94,62 @@ fn tell(request: &str, method: &Method, route: &str, status: StatusCode, took: D
         _ => tracing::debug!(request, %method, route, status, ms, "request"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accept::{Options, serve};
+    use crate::net::Networks;
+    use axum::Router;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use promise::{amount, kept};
+    use tokio::net::TcpListener;
+    use tokio::sync::watch;
+
+    async fn panics() -> &'static str {
+        panic!("at /secret/place.rs:7")
+    }
+
+    /// The same handlers behind the layer, and, as the twin, without it.
+    fn router(walled: bool) -> Router {
+        let router = Router::new()
+            .route("/panics", get(panics))
+            .route("/fine", get(|| async { "fine" }));
+        if walled { router.layer(from_fn(around)) } else { router }
+    }
+
+    #[tokio::test]
+    async fn panic_isolated() {
+        let options = Options {
+            connections_max: 100,
+            connections_per_address_max: 100,
+            exempt: Networks::default(),
+            head_time_max: Duration::from_secs(5),
+            drain_time_max: Duration::ZERO,
+            tls: None,
+        };
+        let (_stop, stopping) = watch::channel(false);
+        let mut addresses = Vec::new();
+        for walled in [true, false] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            addresses.push(listener.local_addr().unwrap());
+            tokio::spawn(serve(listener, router(walled), options.clone(), stopping.clone()));
+        }
+        let http = reqwest::Client::new();
+        let ask = |at: std::net::SocketAddr, path: &str| http.get(format!("http://{at}{path}")).send();
+        let count = amount(50, 10_000);
+        for _ in 0..count {
+            let response = ask(addresses[0], "/panics").await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let id = response.headers()[REQUEST_ID].to_str().unwrap().to_owned();
+            let body = response.text().await.unwrap();
+            assert!(body.contains(&id) && !body.contains("secret"), "{body}");
+        }
+        assert!(ask(addresses[0], "/fine").await.unwrap().status().is_success());
+        assert!(ask(addresses[1], "/panics").await.is_err(), "without the layer the connection is gone");
+        let others = ask(addresses[1], "/fine").await.unwrap();
+        assert!(others.status().is_success(), "and still no other one");
+        kept("panic_isolated", &format!("{count} panics in handlers: {count} answers with an id, everybody else served"));
+    }
+}

@@ -10,6 +10,7 @@
 //! The embedded store has one coordinator, so there a claim is arithmetic on the job's row.
 //!
 //! [`commit`]: Store::commit
+mod ledger;
 mod life;
 mod pool;
 mod redis;
@@ -17,28 +18,45 @@ mod shards;
 mod sqlite;
 mod text;
 
+pub use ledger::{
+    AccountRecord, BOOKINGS_PAGE_MAX, Credit, Entry, LEADERS_MAX, Standing,
+};
 pub use redis::{RedisOptions, RedisStore};
-pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
+pub use sqlite::{SqliteOptions, SqliteStore, Synchronous, copy_database, restore_database};
 
 use protocol::api::{ErrorGroup, TokenInfo};
+use protocol::credit::{Booking, Leader};
 use protocol::cut::{Cut, ShardRun};
-use protocol::ids::{BlobHash, ClaimId, JobId, ProgramHash, ShardIndex, Stage};
+use protocol::ids::{
+    AccountId, BlobHash, ClaimId, JobId, ProgramHash, ReceiptId, ShardIndex, Stage,
+};
 use protocol::job::{Encoding, JobSpec, JobState};
 use protocol::run::Outputs;
 pub use protocol::totals::Totals;
+use protocol::trust::TrustReport;
 use protocol::wire::Failure;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What the store cannot do at the moment, or at all.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It can be tried again: the disk is full, the server is away. Nothing of the batch is stored.
+    /// It can be tried again: the server is away, the disk failed. Nothing of the batch is stored.
     #[error("{0}")]
     Unavailable(String),
+    /// It can be tried again when somebody made room. Nothing of the batch is stored.
+    #[error("{0}")]
+    Full(String),
     /// It will not get better by itself: what is stored cannot be read.
     #[error("the stored data cannot be read: {0}")]
     Corrupt(String),
+}
+
+impl StoreError {
+    /// Whether trying again may help.
+    pub fn may_pass(&self) -> bool {
+        !matches!(self, Self::Corrupt(_))
+    }
 }
 
 /// What is kept of a job for ever.
@@ -265,6 +283,8 @@ pub enum Op {
         /// Its description.
         description: Box<protocol::description::Description>,
     },
+    /// Something of accounts and trust to remember.
+    Remember(Box<Entry>),
 }
 
 /// What became of an [`Op`], in the same order.
@@ -443,6 +463,22 @@ pub trait Reader: Send + Sync {
     fn tokens(&self) -> Result<Vec<TokenInfo>, StoreError>;
     /// A token and the SHA-256 of its secret part.
     fn token(&self, id: &str) -> Result<Option<(TokenInfo, [u8; 32])>, StoreError>;
+    /// What is remembered of an account; `None` when that is nothing.
+    fn account(&self, id: AccountId) -> Result<Option<AccountRecord>, StoreError>;
+    /// A booking.
+    fn booking(&self, id: ReceiptId) -> Result<Option<Booking>, StoreError>;
+    /// Bookings of an account, newest first, each with its place in the order: those before a place, at most
+    /// `limit` and [`BOOKINGS_PAGE_MAX`].
+    fn bookings(
+        &self,
+        account: AccountId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Booking)>, StoreError>;
+    /// The accounts that chose a name and were never caught, those that gave most first, at most [`LEADERS_MAX`].
+    fn leaders(&self) -> Result<Vec<Leader>, StoreError>;
+    /// What was done for the trust in the answers of these jobs.
+    fn reports(&self, jobs: &[JobId]) -> Result<Vec<Option<TrustReport>>, StoreError>;
     /// Programs that were uploaded.
     fn programs(&self) -> Result<Vec<(ProgramHash, u64, protocol::description::Description)>, StoreError>;
 }

@@ -2,6 +2,7 @@
 use coordinator::config::Settings;
 use coordinator::{Coordinator, auth, open_store};
 use futures_util::{SinkExt as _, StreamExt as _};
+use protocol::account::AccountKey;
 use protocol::api::{Scope, TokenRequest};
 use protocol::frame::{decode_to_worker, encode_from_worker};
 use protocol::ids::{ProgramHash, WorkerId};
@@ -197,13 +198,17 @@ pub(crate) struct RawWorker {
     jobs: HashMap<u32, OpenJob>,
     /// Items with this value fail.
     pub(crate) fails_on: Option<i64>,
-    /// Everything it says is one too much.
-    pub(crate) lies: bool,
+    /// What it says is one too much, in one shard of so many; 0 for never.
+    pub(crate) lies_in: u32,
     /// Ends after this many leases.
     pub(crate) leases_max: u32,
 }
 
 pub(crate) fn hello(worker: u64, token: Option<&str>) -> FromWorker {
+    hello_of(worker, token, None)
+}
+
+pub(crate) fn hello_of(worker: u64, token: Option<&str>, account: Option<&AccountKey>) -> FromWorker {
     FromWorker::Hello(Hello {
         worker: WorkerId(worker),
         token: token.map(str::to_owned),
@@ -215,6 +220,7 @@ pub(crate) fn hello(worker: u64, token: Option<&str>) -> FromWorker {
         memory_mib: 512,
         simd: true,
         cached: Vec::new(),
+        account: account.map(AccountKey::public),
     })
 }
 
@@ -251,13 +257,38 @@ impl RawWorker {
         let mut socket = connect(server).await;
         let hello = encode_from_worker(&hello(worker, token));
         socket.send(Message::Binary(hello.into())).await.unwrap();
+        Self::welcomed(socket).await
+    }
+
+    /// Joins for an account.
+    pub(crate) async fn join_for(server: &Server, worker: u64, key: &AccountKey, name: Option<&str>) -> Self {
+        let mut socket = connect(server).await;
+        let hello = encode_from_worker(&hello_of(worker, None, Some(key)));
+        socket.send(Message::Binary(hello.into())).await.unwrap();
+        let Some(ToWorker::Challenge { nonce }) = next(&mut socket).await else {
+            panic!("a challenge")
+        };
+        let audience = server.address.to_string();
+        let proof = FromWorker::Proof {
+            signature: key.prove(&nonce, &audience),
+            audience,
+            display_name: name.map(str::to_owned),
+        };
+        socket
+            .send(Message::Binary(encode_from_worker(&proof).into()))
+            .await
+            .unwrap();
+        Self::welcomed(socket).await
+    }
+
+    async fn welcomed(mut socket: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
         let welcome = next(&mut socket).await.unwrap();
         assert!(matches!(welcome, ToWorker::Welcome { .. }), "{welcome:?}");
         Self {
             socket,
             jobs: HashMap::new(),
             fails_on: None,
-            lies: false,
+            lies_in: 0,
             leases_max: u32::MAX,
         }
     }
@@ -329,8 +360,9 @@ impl RawWorker {
                 continue;
             }
             let mut output = Vec::new();
+            let lie = self.lies_in > 0 && shard.is_multiple_of(self.lies_in);
             for value in values {
-                let said = value * factor + i64::from(self.lies);
+                let said = value * factor + i64::from(lie);
                 kernel_abi::write_framed(&mut output, said.to_string().as_bytes());
             }
             assert!(outputs.push(shard, &output));

@@ -3,12 +3,17 @@
 //! The coordinator runs as a process of its own, so that it can be killed and its memory can be measured.
 mod chance;
 mod checker;
+mod clock;
 mod crash;
 mod disk;
+mod drain;
 mod frames;
+mod idempotent;
+mod poison;
 mod process;
 mod redis;
 #[path = "../store_contract/server.rs"]
 mod server;
 mod site;
+mod submit;
 mod worker;

@@ -46,6 +46,13 @@ impl Process {
         self.child.id()
     }
 
+    /// Sends a signal: `TERM`, `STOP`, `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(sent.unwrap().success(), "SIG{name} could not be sent");
+    }
+
     /// `kill -9`, and gone when this returns.
     pub(crate) fn kill(mut self) {
         self.end();

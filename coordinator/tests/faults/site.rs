@@ -1,6 +1,7 @@
 //! A place where a coordinator process runs: its folder, its port, its token, and callers of its API.
 use crate::checker::{History, Shown};
 use crate::process::{Process, free_port};
+use crate::submit::Door;
 use coordinator::config::Settings;
 use coordinator::{auth, open_store};
 use protocol::api::{Job, ResultLine, Scope, TokenRequest};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -100,6 +102,11 @@ impl Site {
         self.folder.path().join("data")
     }
 
+    /// Where it keeps everything, and its log.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coordinator"));
         command
@@ -153,6 +160,11 @@ impl Site {
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.process.take().unwrap().kill();
+    }
+
+    /// Tells it to stop.
+    pub(crate) fn terminate(&mut self) {
+        self.process().signal("TERM");
     }
 
     pub(crate) fn process(&mut self) -> &mut Process {
@@ -232,6 +244,29 @@ impl Site {
     pub(crate) async fn job_body(&self, input: Value) -> Value {
         let program = self.program().await;
         json!({"program": program, "entry": "item", "input": input, "grain": {"items": 1}})
+    }
+
+    /// How clients submit a job over `0..items`.
+    pub(crate) async fn door(&self, items: u64) -> Door {
+        Door {
+            http: self.http.clone(),
+            address: self.address,
+            token: self.token.clone(),
+            body: Arc::new(self.job_body(json!({"range": {"end": items}})).await),
+        }
+    }
+
+    /// How many jobs there are.
+    pub(crate) async fn count_jobs(&self) -> usize {
+        let (mut count, mut cursor) = (0, String::new());
+        loop {
+            let page = self.get(&format!("/jobs?limit=500{cursor}")).await;
+            count += page["jobs"].as_array().unwrap().len();
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return count,
+            }
+        }
     }
 
     pub(crate) async fn job(&self, id: JobId) -> Job {

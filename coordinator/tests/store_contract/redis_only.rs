@@ -10,8 +10,8 @@ use protocol::ids::{ClaimId, JobId};
 use protocol::job::JobState;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const JOB_SCRIPT: &str = include_str!("../../src/store/redis/job.lua");
@@ -194,14 +194,25 @@ fn a_redis_that_is_killed_keeps_everything_and_the_store_goes_on() {
 }
 
 /// Passes bytes on, and on demand swallows the next answers, each with the connection it came on.
-struct Proxy {
-    port: u16,
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
     swallow: Arc<AtomicU32>,
+    target: Arc<Mutex<SocketAddr>>,
+}
+
+fn address_of(server: &RedisServer) -> SocketAddr {
+    server.url()[8..].trim_end_matches("/0").parse().unwrap()
 }
 
 impl Proxy {
-    fn to(server: &RedisServer) -> Self {
-        let target: std::net::SocketAddr = server.url()[8..].trim_end_matches("/0").parse().unwrap();
+    /// New connections lead to this server from now on.
+    pub(crate) fn aim(&self, server: &RedisServer) {
+        *self.target.lock().unwrap() = address_of(server);
+    }
+
+    pub(crate) fn to(server: &RedisServer) -> Self {
+        let target = Arc::new(Mutex::new(address_of(server)));
+        let aimed_at = Arc::clone(&target);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let swallow = Arc::new(AtomicU32::new(0));
@@ -209,7 +220,7 @@ impl Proxy {
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, flag) = (client.unwrap(), Arc::clone(&flag));
-                let Ok(server) = TcpStream::connect(target) else {
+                let Ok(server) = TcpStream::connect(*target.lock().unwrap()) else {
                     continue;
                 };
                 let (to, from) = (server.try_clone().unwrap(), client.try_clone().unwrap());
@@ -217,7 +228,7 @@ impl Proxy {
                 std::thread::spawn(move || pass(server, client, Some(&flag)));
             }
         });
-        Self { port, swallow }
+        Self { port, swallow, target: aimed_at }
     }
 }
 
@@ -308,7 +319,33 @@ fn a_claim_in_doubt_that_nobody_wants_any_more_is_given_back() {
     assert_ne!(world.claim(1, 1).claim, ClaimId(0));
 }
 
+/// Promise 18: what Redis can promise is read from it and said, and one that would forget is refused.
 #[test]
+fn redis_durability_declared() {
+    a_redis_that_forgets_is_refused();
+    the_promise_is_read_from_redis();
+    let mut server = RedisServer::durable();
+    let mut world = coordinator(&server);
+    let shards = promise::amount(300, 20_000);
+    world.one(add(world.job, u64::from(shards)));
+    let claim = world.claim(shards, 1).claim;
+    let kills = promise::amount(3, 40);
+    for kill in 0..kills {
+        let (first, end) = (shards * kill / kills, shards * (kill + 1) / kills);
+        (first..end).for_each(|shard| assert_eq!(world.accept(claim, outputs(run(shard, 1), 8), 1).shards, 1));
+        server.kill();
+        server.start_again();
+        assert_eq!(world.stored().totals.shards_accepted, end, "lost with appendfsync always");
+    }
+    promise::kept(
+        "redis_durability_declared",
+        &format!(
+            "always, everysec and no are told apart and said at start, a Redis without AOF or with eviction is \
+             refused; with always, {kills} kills of Redis lost 0 of {shards} accepted shards"
+        ),
+    );
+}
+
 fn a_redis_that_forgets_is_refused() {
     let server = RedisServer::start(&["--appendonly", "no"]);
     let mut options = RedisOptions::new(server.url());
@@ -323,7 +360,6 @@ fn a_redis_that_forgets_is_refused() {
     );
 }
 
-#[test]
 fn the_promise_is_read_from_redis() {
     let server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "everysec"]);
     let store = RedisStore::open(&RedisOptions::new(server.url())).unwrap();

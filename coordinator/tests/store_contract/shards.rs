@@ -330,34 +330,136 @@ pub(crate) fn a_finished_job_is_not_restored(open: Open<'_>) {
     assert_eq!(restored[0].1, None, "nothing of it is cut yet");
 }
 
-pub(crate) fn chance_never_counts_a_shard_twice(open: Open<'_>) {
-    let mut world = World::with_job(open, 500);
-    let mut chance = Chance(77);
-    let mut model: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
-    let mut claims: Vec<(ClaimId, ShardRun)> = Vec::new();
-    for step in 0..400_u32 {
-        if step % 9 == 0 {
-            let claimed = world.claim(1 + chance.below(30), 1);
-            claims.extend(claimed.runs.into_iter().map(|run| (claimed.claim, run)));
-        }
-        let (claim, whole) = claims[chance.below(u32::try_from(claims.len()).unwrap()) as usize];
-        let skip = chance.below(whole.count);
-        let part = run(whole.first + skip, 1 + chance.below(whole.count - skip));
-        let fill = step.to_le_bytes()[0];
+/// What was tried against the fence.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    pub(crate) operations: u64,
+    /// Outputs under claims of coordinators that were there before.
+    pub(crate) stale: u64,
+    pub(crate) restarts: u64,
+}
+
+/// Operations in one batch.
+const BATCH: u64 = 48;
+/// Batches between two restarts, at most.
+const LIFE: u32 = 40;
+/// Claims that are remembered after their coordinator is gone.
+const DEAD_MAX: usize = 200;
+/// Milliseconds between the beats of a coordinator that outlives another.
+const BEAT_MS: u64 = 250;
+
+/// A job under chance: outputs that come in parts, twice, and under claims from before a restart.
+struct Fence {
+    world: World,
+    chance: Chance,
+    /// What each accepted shard is filled with.
+    model: BTreeMap<u32, u8>,
+    live: Vec<(ClaimId, ShardRun)>,
+    dead: Vec<(ClaimId, ShardRun)>,
+    tried: Tried,
+}
+
+impl Fence {
+    fn claim(&mut self) {
+        let claimed = self.world.claim(1 + self.chance.below(60), 1);
+        self.live.extend(claimed.runs.into_iter().map(|run| (claimed.claim, run)));
+    }
+
+    /// The output of a part of a claim, and how many of its shards must be counted.
+    fn accept(&mut self, is_stale: bool) -> Option<(Op, u32)> {
+        let claims = if is_stale { &self.dead } else { &self.live };
+        let count = u32::try_from(claims.len()).unwrap().max(1);
+        let (claim, whole) = *claims.get(self.chance.below(count) as usize)?;
+        let skip = self.chance.below(whole.count);
+        let part = run(whole.first + skip, 1 + self.chance.below(whole.count - skip));
+        let fill = u8::try_from(self.chance.below(251)).unwrap();
         let mut some = outputs(part, 3);
         some.data = vec![fill; part.count as usize * 3].into();
-        let counted = world.accept(claim, some, 1);
-        let before = model.len();
-        for shard in part.first..part.end() {
-            model.entry(shard).or_insert_with(|| vec![fill; 3]);
+        let before = self.model.len();
+        if !is_stale {
+            for shard in part.first..part.end() {
+                self.model.entry(shard).or_insert(fill);
+            }
         }
-        assert_eq!(counted.shards as usize, model.len() - before);
-        assert_eq!(counted.totals.shards_accepted as usize, model.len());
-        assert_eq!(counted.totals.items_accepted as usize, model.len());
+        let counted = u32::try_from(self.model.len() - before).unwrap();
+        Some((self.world.accept_op(claim, some, 1), counted))
     }
-    let results = world
-        .results()
-        .into_iter()
-        .map(|(shard, bytes)| (shard, bytes.to_vec()));
-    assert_eq!(results.collect::<BTreeMap<_, _>>(), model);
+
+    fn batch(&mut self) {
+        self.claim();
+        let (mut ops, mut wanted) = (Vec::new(), Vec::new());
+        for _ in 0..BATCH {
+            let is_stale = self.chance.below(4) == 0;
+            if let Some((op, counted)) = self.accept(is_stale) {
+                self.tried.stale += u64::from(is_stale && !self.dead.is_empty());
+                ops.push(op);
+                wanted.push(counted);
+            }
+        }
+        self.tried.operations += ops.len() as u64;
+        let dones = self.world.store.commit(&ops).unwrap();
+        let counted: Vec<u32> = dones.iter().map(shards_of).collect();
+        assert_eq!(counted, wanted);
+        let model = &self.model;
+        let is_open = |(_, run): &(ClaimId, ShardRun)| (run.first..run.end()).any(|s| !model.contains_key(&s));
+        self.live.retain(is_open);
+    }
+
+    /// Another coordinator takes its place.
+    fn restart(self, open: Open<'_>) -> Self {
+        let Self { world, chance, model, live, mut dead, mut tried } = self;
+        tried.restarts += 1;
+        dead.extend(live);
+        dead.drain(..dead.len().saturating_sub(DEAD_MAX));
+        let mut world = world.again(open);
+        let restored = world.store.restore().unwrap();
+        let claims = restored.into_iter().filter_map(|(_, claimed)| claimed);
+        let live = claims.flat_map(|(claim, runs)| runs.into_iter().map(move |run| (claim, run))).collect();
+        for beat in 0..if world.store.is_shared() { 30 } else { 0 } {
+            let time_ms = NOW_MS + tried.restarts * 60_000 + beat * BEAT_MS;
+            world.one(Op::Heartbeat { time_ms });
+        }
+        Self { world, chance, model, live, dead, tried }
+    }
+}
+
+fn shards_of(done: &Done) -> u32 {
+    match done {
+        Done::Counted { shards, .. } => *shards,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// So many operations, and then the rest of the job.
+pub(crate) fn stale_claims(open: Open<'_>, operations: u64) -> Tried {
+    let items = (operations / 2).clamp(2_000, 4_000_000);
+    let mut fence = Fence {
+        world: World::with_job(open, items),
+        chance: Chance(77),
+        model: BTreeMap::new(),
+        live: Vec::new(),
+        dead: Vec::new(),
+        tried: Tried::default(),
+    };
+    while fence.tried.operations < operations {
+        for _ in 0..=fence.chance.below(LIFE) {
+            fence.batch();
+        }
+        fence = fence.restart(open);
+    }
+    loop {
+        fence.claim();
+        let Some((claim, rest)) = fence.live.pop() else { break };
+        let left = (rest.first..rest.end()).filter(|shard| !fence.model.contains_key(shard)).count();
+        let counted = fence.world.accept(claim, outputs(rest, 3), 1);
+        assert_eq!(counted.shards as usize, left);
+        for shard in rest.first..rest.end() {
+            fence.model.entry(shard).or_insert(shard.to_le_bytes()[0]);
+        }
+    }
+    let totals = fence.world.stored().totals;
+    assert_eq!(u64::from(totals.shards_accepted), items, "lost or counted twice");
+    let wanted = fence.model.iter().map(|(shard, fill)| (*shard, vec![*fill; 3].into()));
+    assert!(fence.world.results().into_iter().eq(wanted), "an accepted output changed");
+    fence.tried
 }

@@ -48,7 +48,7 @@ fn full_and_well_again(world: &mut World, make_room: impl FnOnce()) {
     let claim = world.claim(100_000, 1).claim;
     let (mut first, error) = (0, loop_until_full(world, claim));
     first += error.0;
-    let StoreError::Unavailable(text) = error.1 else {
+    let StoreError::Full(text) = error.1 else {
         panic!("{}", error.1);
     };
     assert!(text.contains("is full") && text.contains("elytra.db"), "{text}");

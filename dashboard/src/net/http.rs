@@ -128,7 +128,7 @@ fn unexplained(status: u16) -> Problem {
     let detail = match status {
         401 | 403 => "Enter a token under Settings.",
         404 => "It may have been removed.",
-        429 | 503 => "Wait a moment, then try again.",
+        429 | 503 | 507 => "Wait a moment, then try again.",
         _ => "Try again; if it stays so, look into the coordinator's log.",
     };
     Problem::new(

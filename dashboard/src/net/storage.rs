@@ -1,11 +1,15 @@
-//! What a visit leaves behind, only where the visitor asked for it: the token and the appearance.
+//! What a visit leaves behind, only where the visitor asked for it: the token, the appearance, the key of a lent tab.
 //! Storage that is full or forbidden counts as empty: the page works without it.
 use crate::model::rest::Rest;
+use protocol::account::AccountKey;
 use web_sys::{Storage, Window, window};
 
 const TOKEN: &str = "elytra.token";
 const THEME: &str = "elytra.theme";
 const REST: &str = "elytra.rest";
+/// The tab's worker makes and reads these; see `web-worker/ts/page/account.ts`.
+const ACCOUNT: &str = "elytra.account";
+const ACCOUNT_NAME: &str = "elytra.account.name";
 
 /// Where a token is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,40 @@ pub fn keep_rest(rest: &Rest) {
         store.remove_item(REST)
     } else {
         store.set_item(REST, &serde_json::to_string(rest).unwrap_or_default())
+    };
+}
+
+/// The key of the account that a lent tab works for.
+pub fn account() -> Option<AccountKey> {
+    AccountKey::from_digits(&local()?.get_item(ACCOUNT).ok()??).ok()
+}
+
+/// Has tabs work for this account from the next start on; says whether it could be kept.
+pub fn keep_account(key: &AccountKey) -> bool {
+    local().is_some_and(|store| store.set_item(ACCOUNT, &key.digits()).is_ok())
+}
+
+/// Forgets the account and the name it is listed under.
+pub fn forget_account() {
+    for name in [ACCOUNT, ACCOUNT_NAME] {
+        if let Some(store) = local() {
+            let _ = store.remove_item(name);
+        }
+    }
+}
+
+/// The name under which the account is listed, if somebody chose one here.
+pub fn account_name() -> Option<String> {
+    local()?.get_item(ACCOUNT_NAME).ok()?
+}
+
+/// Keeps the name; none where it is empty.
+pub fn keep_account_name(name: &str) {
+    let Some(store) = local() else { return };
+    let _ = if name.is_empty() {
+        store.remove_item(ACCOUNT_NAME)
+    } else {
+        store.set_item(ACCOUNT_NAME, name)
     };
 }
 

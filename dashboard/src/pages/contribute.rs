@@ -1,4 +1,5 @@
 //! Lend this tab: one click to begin, one to stop, and in between what runs, for whom, and why not.
+use super::contribute_account::{AccountPart, Credited, Leaders, Own};
 use super::contribute_rest::RestPart;
 use super::jobs::title;
 use crate::model::contribute::{State, Status};
@@ -24,6 +25,7 @@ pub fn Contribute() -> impl IntoView {
     let handle = contributor();
     handle.prepare();
     announce_changes(handle);
+    let own = Own::watch();
     view! {
         <h1>"Contribute"</h1>
         <TokenNeeded/>
@@ -38,7 +40,9 @@ pub fn Contribute() -> impl IntoView {
             </div>
         </div>
         <Now/>
-        <Given/>
+        <Given own/>
+        <AccountPart own/>
+        <Leaders/>
         <Promise/>
     }
 }
@@ -239,9 +243,9 @@ fn Tiles(job: String, layout: Layout) -> impl IntoView {
     }
 }
 
-/// What this tab has given since Start.
+/// What this tab has given since Start, and what its account has in all.
 #[component]
-fn Given() -> impl IntoView {
+fn Given(own: Own) -> impl IntoView {
     let text = |read: fn(&Status) -> String| status(read);
     let clock = clock();
     let handle = contributor();
@@ -268,6 +272,7 @@ fn Given() -> impl IntoView {
                 <Stat label="Rate" value=text(|s| format::rate(s.items_per_second))/>
                 <Stat label="Time" value=since/>
             </dl>
+            <Credited own/>
         </section>
     }
 }

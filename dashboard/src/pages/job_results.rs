@@ -2,6 +2,7 @@
 use super::jobs::of_job;
 use super::results::Results;
 use crate::model::format;
+use crate::net::download;
 use crate::net::http::{self, Trouble};
 use crate::ui::copy::CopyBox;
 use crate::ui::notice::TroubleNotice;
@@ -11,8 +12,7 @@ use leptos::task::spawn_local;
 use protocol::api::ResultLine;
 use protocol::ids::JobId;
 use protocol::limits::RESULTS_PAGE_MAX;
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Blob, HtmlAnchorElement, Url};
+use wasm_bindgen::JsValue;
 
 /// The preview and the download.
 #[component]
@@ -46,7 +46,7 @@ fn Download(id: JobId) -> impl IntoView {
         read.set(Some(0));
         trouble.set(None);
         spawn_local(async move {
-            let done = download(id, read).await;
+            let done = fetch_all(id, read).await;
             trouble.try_set(done.err());
             read.try_set(None);
         });
@@ -61,7 +61,7 @@ fn Download(id: JobId) -> impl IntoView {
     }
 }
 
-async fn download(id: JobId, read: RwSignal<Option<usize>>) -> Result<(), Trouble> {
+async fn fetch_all(id: JobId, read: RwSignal<Option<usize>>) -> Result<(), Trouble> {
     let parts = Array::new();
     let mut cursor = String::new();
     loop {
@@ -74,7 +74,7 @@ async fn download(id: JobId, read: RwSignal<Option<usize>>) -> Result<(), Troubl
             // A page without results is the end of what is accepted so far.
             Some((next, false)) if !body.is_empty() => cursor = format!("&cursor={next}"),
             _ => {
-                return save(&parts, &format!("{id}.ndjson"))
+                return download::parts(&parts, &format!("{id}.ndjson"))
                     .ok_or(Trouble::Unreadable("no download here".into()));
             }
         }
@@ -89,14 +89,4 @@ fn split_cursor(page: &str) -> (&str, Option<(String, bool)>) {
         Ok(ResultLine::Cursor { cursor, end, .. }) => (&page[..begin], Some((cursor, end))),
         _ => (page, None),
     }
-}
-
-fn save(parts: &Array, name: &str) -> Option<()> {
-    let blob = Blob::new_with_str_sequence(parts).ok()?;
-    let url = Url::create_object_url_with_blob(&blob).ok()?;
-    let link: HtmlAnchorElement = document().create_element("a").ok()?.dyn_into().ok()?;
-    link.set_href(&url);
-    link.set_download(name);
-    link.click();
-    Url::revoke_object_url(&url).ok()
 }

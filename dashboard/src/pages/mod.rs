@@ -1,5 +1,6 @@
 //! One file a page; the larger pages keep their parts beside them.
 pub mod contribute;
+pub mod contribute_account;
 pub mod contribute_rest;
 pub mod job;
 pub mod job_errors;

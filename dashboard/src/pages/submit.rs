@@ -169,7 +169,7 @@ impl Draft {
             grain: RwSignal::default(),
             priority: RwSignal::default(),
             skip: RwSignal::new(false),
-            trust: RwSignal::default(),
+            trust: RwSignal::new(trust_min().get_untracked()),
             refused: RwSignal::new(None),
             tried: RwSignal::new(false),
         }
@@ -425,6 +425,12 @@ fn grouped<T>(pairs: impl Iterator<Item = (String, T)>) -> Vec<(String, Vec<T>)>
     groups
 }
 
+/// The least level of trust that the server takes.
+fn trust_min() -> Memo<Trust> {
+    let live = feed().live;
+    Memo::new(move |_| live.with(|live| live.overview.as_ref().map(|o| o.trust_min).unwrap_or_default()))
+}
+
 #[component]
 fn MorePart(draft: Draft) -> impl IntoView {
     let counted = Signal::derive(move || {
@@ -435,17 +441,33 @@ fn MorePart(draft: Draft) -> impl IntoView {
             .and_then(input::counted)
             .map(|items| format::count_of(items, "item", "items"))
     });
-    let levels = Trust::ALL.map(|level| {
-        let selected = move || draft.trust.get() == level;
-        view! { <option value=level.word() selected=selected>{words::trust(level)}</option> }
+    let least = trust_min();
+    // The least level is known when the overview was read, which may be after the form.
+    Effect::new(move |_| {
+        let least = least.get();
+        if draft.trust.get_untracked() < least {
+            draft.trust.set(least);
+        }
     });
+    let levels = move || {
+        let offered = Trust::ALL.into_iter().filter(move |level| *level >= least.get());
+        let option = |level: Trust| {
+            let selected = move || draft.trust.get() == level;
+            view! { <option value=level.word() selected=selected>{words::trust(level)}</option> }
+        };
+        offered.map(option).collect_view()
+    };
+    let price = move || words::trust(draft.trust.get());
+    let raised = move || {
+        (least.get() > Trust::Private).then(|| format!(" Here the least level is {}.", least.get()))
+    };
     view! {
         <details class="panel">
-            <summary>"More: trust, grain, priority, failures"</summary>
+            <summary>"More: trust, grain, priority, failures" <span class="note">{price}</span></summary>
             <div class="field">
                 <label for="trust">"Trust"</label>
                 <select id="trust" aria-describedby="trust-help" on:change:target=move |event| draft.set_trust(&event.target().value())>{levels}</select>
-                <p class="help" id="trust-help">"How far the answers of workers that are not the operator's own are trusted. What must be checked costs executions and time."</p>
+                <p class="help" id="trust-help">"How far the answers of workers that are not the operator's own are trusted. What must be checked costs executions and time."{raised}</p>
             </div>
             <div class="fields">
                 <div class="field">

@@ -7,14 +7,22 @@ use protocol::trust::NetworkPrefix;
 use protocol::wire::Cause;
 
 /// What was executed: bytes at hand, or in a blob.
-#[derive(Clone, Debug)]
-pub(crate) enum Finished {
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finished {
+    /// The outputs of neighbouring shards.
     Inline(Outputs),
-    Blob { shard: u32, blob: BlobHash },
+    /// One output that lies in a blob.
+    Blob {
+        /// The shard.
+        shard: u32,
+        /// Its output.
+        blob: BlobHash,
+    },
 }
 
 impl Finished {
-    pub(crate) fn run(&self) -> ShardRun {
+    /// Which shards.
+    pub fn run(&self) -> ShardRun {
         match self {
             Self::Inline(outputs) => outputs.run,
             Self::Blob { shard, .. } => one(*shard),

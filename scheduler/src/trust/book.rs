@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A batch of one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct BatchId(u32);
+pub(crate) struct BatchId(pub(crate) u32);
 
 /// Votes on one shard; then only a trusted worker can say.
 const VOTES_MAX: usize = 16;
@@ -82,7 +82,7 @@ pub(crate) struct Checks {
 
 impl Checks {
     /// `None` for a job whose workers are all trusted.
-    pub(crate) fn of(trust: Trust, seed: u64) -> Option<Box<Self>> {
+    pub(crate) fn of(trust: Trust, seed: u64, before: Option<TrustReport>) -> Option<Box<Self>> {
         let level = Level::of(trust)?;
         Some(Box::new(Self {
             level,
@@ -99,7 +99,7 @@ impl Checks {
             report: TrustReport {
                 level: trust,
                 wrong_share_max: trust.wrong_share_max(),
-                ..TrustReport::default()
+                ..before.unwrap_or_default()
             },
             traps_refuted: BTreeMap::new(),
             batches_made: 0,

@@ -5,7 +5,7 @@ use crate::job::{ClaimState, Job};
 use crate::output::Output;
 use crate::scheduler::Scheduler;
 use protocol::cut::ShardRun;
-use protocol::ids::{AccountId, ClaimId, JobId, LeaseId, SessionId};
+use protocol::ids::{AccountId, ClaimId, LeaseId, ProgramHash, SessionId, WorkerId};
 use protocol::limits::{HELD_BYTES_MAX, HELD_MS_MAX};
 use protocol::wire::JobHandle;
 
@@ -162,38 +162,56 @@ impl Scheduler {
             return;
         };
         let Some(mut batch) = checks.take(id) else { return };
-        if let Some(program) = self.jobs.get(&handle).map(|j| j.seed.program) {
-            self.standings.let_go(batch.owner, program);
-        }
+        let Some((job, program)) = self.jobs.get(&handle).map(|j| (j.seed.id, j.seed.program)) else {
+            return;
+        };
+        self.standings.let_go(batch.owner, program);
+        self.remember(batch.owner, program);
+        let (mut outputs, mut items) = (Vec::with_capacity(batch.held.len()), 0);
+        let shards = batch.shards.count();
         for held in batch.held.values() {
             for part in batch.shards.remove(held.finished.run()) {
-                self.accept_held(handle, held, part);
+                items += self.accept_held(handle, held, part);
+                outputs.push(held.finished.part(part));
             }
         }
+        self.emit(Output::Verified {
+            account: batch.owner,
+            job,
+            batch: id.0,
+            outputs,
+            shards,
+            items,
+        });
         self.emit(Output::JobChanged(handle));
     }
 
-    fn accept_held(&mut self, handle: JobHandle, held: &Held, part: ShardRun) {
+    /// Says how many items were accepted.
+    fn accept_held(&mut self, handle: JobHandle, held: &Held, part: ShardRun) -> u64 {
         let busy_us = held.busy_us * u64::from(part.count) / u64::from(held.finished.run().count.max(1));
-        let Some(job) = self.jobs.get(&handle) else { return };
-        let (id, items) = (job.seed.id, job.items_in(part));
-        self.credit(held.voter, id, part, items);
+        let items = self.jobs.get(&handle).map_or(0, |job| job.items_in(part));
+        self.count_for(held.voter.worker, part.count);
         self.accept(handle, held.claim, &held.finished, (part, items), busy_us);
+        items
     }
 
-    /// Outputs of an account were verified.
-    fn credit(&mut self, voter: super::Voter, job: JobId, part: ShardRun, items: u64) {
-        let session = self.sessions.get(&voter.worker).copied();
+    /// Outputs of a worker were verified.
+    fn count_for(&mut self, worker: WorkerId, shards: u32) {
+        let session = self.sessions.get(&worker).copied();
         if let Some(worker) = session.and_then(|s| self.workers.get_mut(&s)) {
-            worker.record.accepted += u64::from(part.count);
-        } else if let Some(record) = self.records.get_mut(&voter.worker) {
-            record.accepted += u64::from(part.count);
+            worker.record.accepted += u64::from(shards);
+        } else if let Some(record) = self.records.get_mut(&worker) {
+            record.accepted += u64::from(shards);
         }
-        self.emit(Output::Verified {
-            account: voter.account,
-            job,
-            run: part,
-            items,
+    }
+
+    /// An account's standing changed in a way that outlives a restart.
+    pub(crate) fn remember(&mut self, account: AccountId, program: ProgramHash) {
+        let standing = self.standings.get(account, program);
+        self.emit(Output::Stands {
+            account,
+            program,
+            standing,
         });
     }
 

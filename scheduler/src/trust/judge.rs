@@ -229,6 +229,9 @@ impl Scheduler {
         for vote in wrong {
             self.refute(handle, shard, vote, by_trusted);
         }
+        for voter in &newcomers {
+            self.remember(voter.account, program);
+        }
         // They waited for this one.
         for session in newcomers
             .iter()

@@ -61,8 +61,10 @@ mod share;
 mod standing;
 mod vote;
 
-pub(crate) use answer::{Answer, Finished, Voter, one};
+pub use answer::Finished;
+pub(crate) use answer::{Answer, Voter, one};
 pub(crate) use book::Checks;
 pub(crate) use judge::is_answer;
 pub(crate) use share::Suspects;
 pub(crate) use standing::Standings;
+pub use standing::Standing;

@@ -1,20 +1,31 @@
-//! How much of a job newcomers get: one shard until its answer was checked, little from a crowded
-//! network, and nothing for a while from one where somebody was just caught.
+//! How much of a job newcomers and crowds get: one shard until a newcomer's answer was checked, a bounded share
+//! to each network that is crowded or new, and nothing for a while to one where somebody was just caught.
+//!
+//! The trust levels' bounds hold while liars do at most [`LIARS_SHARE_MAX`] of the work. Names cost nothing, and
+//! addresses of one network little, so a network with many names gets no more than [`NETWORK_SHARE_MAX`], and
+//! all such networks together no more than liars may do, however good they were before. Where nobody else
+//! takes work this would stop the job: then they get it all the same, except at the levels that would rather wait.
 use crate::executor::Executor;
 use crate::job::Job;
 use crate::scheduler::Scheduler;
-use protocol::trust::NetworkPrefix;
+use protocol::trust::{LIARS_SHARE_MAX, NetworkPrefix, Trust};
 use protocol::wire::JobHandle;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Share of a job that the newcomers of one network may get.
-const NETWORK_SHARE_MAX: f64 = 0.05;
-/// Networks that must be there before shares are looked at: with fewer, each has more than its share.
-const NETWORKS_MIN: usize = 20;
+/// Share of a job that one network may get, if it is crowded or its workers are new: 5 % with some slack.
+const NETWORK_SHARE_MAX: f64 = 0.049;
+/// Share of a job that all crowded networks may get together.
+const CROWDS_SHARE_MAX: f64 = LIARS_SHARE_MAX - 0.01;
+/// A network with more sessions is crowded: more than the devices of a household.
+const CROWD_SESSIONS_MIN: u32 = 5;
+/// Networks that must take work before shares are looked at: with fewer, many have more than their share.
+const NETWORKS_MIN: usize = 40;
 /// Shards that are handed out whatever the shares are.
-const SHARE_SLACK: f64 = 64.0;
+const SHARE_SLACK: f64 = 16.0;
 /// Networks whose share of a job is counted; later ones are not.
 const NETWORKS_COUNTED_MAX: usize = 65_536;
+/// When nobody took work but those who had their share already, they get more.
+const ALONE_MS: u64 = 2_000;
 /// How long newcomers of a network wait after the first liar there; it doubles with each, up to
 /// [`WAIT_MS_MAX`], and is forgotten after [`FORGET_MS`] without one.
 const WAIT_MS: u64 = 1_000;
@@ -26,23 +37,37 @@ const SUSPECTS_MAX: usize = 10_000;
 /// Who got how much of a job.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shares {
-    newcomers: BTreeMap<NetworkPrefix, u64>,
+    by_network: BTreeMap<NetworkPrefix, u64>,
+    crowds: u64,
     all: u64,
+    /// When somebody took work who had not had his share.
+    others_ms: u64,
 }
 
 impl Shares {
     /// Shards are handed to somebody who is not trusted.
-    pub(crate) fn add(&mut self, network: NetworkPrefix, is_new: bool, shards: u32) {
+    pub(crate) fn add(&mut self, now_ms: u64, network: NetworkPrefix, is_crowd: bool, shards: u32) {
+        if self.room(network, is_crowd) > 0 {
+            self.others_ms = now_ms;
+        }
         self.all += u64::from(shards);
-        let counted = self.newcomers.len() < NETWORKS_COUNTED_MAX || self.newcomers.contains_key(&network);
-        if is_new && counted {
-            *self.newcomers.entry(network).or_default() += u64::from(shards);
+        self.crowds += if is_crowd { u64::from(shards) } else { 0 };
+        if self.by_network.len() < NETWORKS_COUNTED_MAX || self.by_network.contains_key(&network) {
+            *self.by_network.entry(network).or_default() += u64::from(shards);
         }
     }
 
-    fn is_crowded(&self, network: NetworkPrefix) -> bool {
-        let theirs = self.newcomers.get(&network).copied().unwrap_or(0) as f64;
-        theirs > NETWORK_SHARE_MAX * self.all as f64 + SHARE_SLACK
+    /// How many more shards a network may get.
+    fn room(&self, network: NetworkPrefix, is_crowd: bool) -> u32 {
+        let theirs = self.by_network.get(&network).copied().unwrap_or(0);
+        let left = |share: f64, had: u64| share * self.all as f64 + SHARE_SLACK - had as f64;
+        let own = left(NETWORK_SHARE_MAX, theirs);
+        let room = if is_crowd {
+            own.min(left(CROWDS_SHARE_MAX, self.crowds))
+        } else {
+            own
+        };
+        room.clamp(0.0, f64::from(u32::MAX)) as u32
     }
 }
 
@@ -83,28 +108,53 @@ impl Suspects {
 }
 
 impl Scheduler {
+    /// Whether more connect from there than a household has devices.
+    pub(crate) fn is_crowd(&self, network: NetworkPrefix) -> bool {
+        self.networks.get(&network).is_some_and(|sessions| *sessions >= CROWD_SESSIONS_MIN)
+    }
+
+    /// Counts the networks from which strangers take work.
+    pub(crate) fn count_networks(&mut self) {
+        let strangers = self.workers.values().filter(|w| w.takes_work() && !w.seed.trusted);
+        let networks: BTreeSet<NetworkPrefix> = strangers.map(|w| w.seed.network).collect();
+        self.networks_working = networks.len();
+    }
+
+    /// How many shards of a job a worker's network may still get; all, where shares do not count.
+    pub(crate) fn share_room(&self, job: &Job, worker: &Executor) -> u32 {
+        let Some(checks) = job.checks.as_deref().filter(|_| !worker.seed.trusted) else {
+            return u32::MAX;
+        };
+        let network = worker.seed.network;
+        let is_new = self.standings.get(worker.seed.account, job.seed.program).batches == 0;
+        let is_crowd = self.is_crowd(network);
+        if self.config.same_network || self.networks_working < NETWORKS_MIN || !(is_new || is_crowd) {
+            return u32::MAX;
+        }
+        let room = checks.shares.room(network, is_crowd);
+        let alone = self.now_ms.saturating_sub(checks.shares.others_ms) >= ALONE_MS;
+        if room == 0 && alone && job.seed.trust < Trust::Strict {
+            return u32::from(worker.slots);
+        }
+        room
+    }
+
     /// Most fresh shards of a job that may be in flight to a worker, as far as its standing goes.
     pub(crate) fn fresh_room(&self, handle: JobHandle, job: &Job, worker: &Executor) -> u32 {
         let Some(checks) = job.checks.as_deref().filter(|_| !worker.seed.trusted) else {
             return u32::MAX;
         };
-        let (account, network) = (worker.seed.account, worker.seed.network);
-        let standing = self.standings.get(account, job.seed.program);
-        if standing.batches > 0 {
-            return u32::MAX;
+        let share = self.share_room(job, worker);
+        let standing = self.standings.get(worker.seed.account, job.seed.program);
+        if share == 0 || standing.passed > 0 {
+            return share;
         }
-        if self.networks.len() >= NETWORKS_MIN && checks.shares.is_crowded(network) {
-            return 0;
-        }
-        if standing.passed > 0 {
-            return u32::MAX;
-        }
-        let pilot_is_out = checks.open.contains_key(&account);
+        let pilot_is_out = checks.open.contains_key(&worker.seed.account);
         match () {
-            () if self.suspects.waits(self.now_ms, network) => 0,
-            () if !self.has_trusted(handle) => u32::MAX,
+            () if self.suspects.waits(self.now_ms, worker.seed.network) => 0,
+            () if !self.has_trusted(handle) => share,
             () if pilot_is_out => 0,
-            () => u32::from(worker.slots).saturating_sub(worker.in_flight),
+            () => u32::from(worker.slots).saturating_sub(worker.in_flight).min(share),
         }
     }
 }
@@ -127,13 +177,35 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_crowded_beyond_its_share() {
+    fn a_network_gets_its_share_and_no_more() {
         let mut shares = Shares::default();
         for k in 0..100 {
-            shares.add(NetworkPrefix(k), true, 100);
+            shares.add(7, NetworkPrefix(k), false, 100);
         }
-        assert!(!shares.is_crowded(NetworkPrefix(5)));
-        shares.add(NetworkPrefix(5), true, 600);
-        assert!(shares.is_crowded(NetworkPrefix(5)) && !shares.is_crowded(NetworkPrefix(6)));
+        let one = NetworkPrefix(5);
+        let room = shares.room(one, false);
+        assert_eq!(room, 406);
+        shares.add(8, one, false, room);
+        assert!(shares.room(one, false) < 25 && shares.room(NetworkPrefix(6), false) > 400);
+        assert_eq!(shares.others_ms, 8);
+    }
+
+    #[test]
+    fn crowds_together_get_what_liars_may_do() {
+        let mut shares = Shares::default();
+        for k in 0..100 {
+            shares.add(1, NetworkPrefix(k), false, 100);
+        }
+        for _ in 0..10_000 {
+            for k in 1_000..1_010 {
+                let room = shares.room(NetworkPrefix(k), true).min(3);
+                if room > 0 {
+                    shares.add(2, NetworkPrefix(k), true, room);
+                }
+            }
+        }
+        let share = shares.crowds as f64 / shares.all as f64;
+        assert!((0.33..LIARS_SHARE_MAX).contains(&share), "{share}");
+        assert_eq!(shares.room(NetworkPrefix(1_000), true), 0);
     }
 }

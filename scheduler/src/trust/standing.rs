@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// One account with one program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub struct Standing {
     /// Checks that it passed.
-    pub(crate) passed: u32,
+    pub passed: u32,
     /// Batches of it that were let go.
-    pub(crate) batches: u32,
+    pub batches: u32,
 }
 
 /// The standings of all accounts. The oldest are forgotten: whoever is forgotten is new.
@@ -24,6 +24,13 @@ pub(crate) struct Standings {
 impl Standings {
     pub(crate) fn get(&self, account: AccountId, program: ProgramHash) -> Standing {
         self.known.get(&(account, program)).copied().unwrap_or_default()
+    }
+
+    /// What was remembered elsewhere of an account that comes.
+    pub(crate) fn recall(&mut self, account: AccountId, program: ProgramHash, known: Standing) {
+        let standing = self.of(account, program);
+        standing.passed = standing.passed.max(known.passed);
+        standing.batches = standing.batches.max(known.batches);
     }
 
     /// Counts a passed check; returns how many there are.

@@ -185,6 +185,7 @@ impl World {
             stage: 0,
             cut: Cut::default(),
             totals,
+            report: None,
             claimed: None,
         };
         self.input(Input::JobAdded(Box::new(seed)));
@@ -214,6 +215,7 @@ impl World {
             account: AccountId(words.value("account").unwrap_or(id.0)),
             network: NetworkPrefix(words.value("network").unwrap_or(id.0)),
             caught: false,
+            standings: Vec::new(),
             cached: Vec::new(),
         };
         self.input(Input::WorkerJoined(Box::new(seed)));
@@ -435,13 +437,14 @@ impl World {
             Output::Caught { account, shard, .. } => {
                 format!("caught account {} with shard {shard}", account.0)
             }
-            Output::Verified { account, run, .. } => {
-                format!(
-                    "verified {}..={} of account {}",
-                    run.first,
-                    run.end() - 1,
-                    account.0
-                )
+            Output::Verified { account, outputs, .. } => {
+                let runs = outputs.iter().map(|part| part.run());
+                let runs: Vec<String> = runs.map(|run| format!("{}..={}", run.first, run.end() - 1)).collect();
+                format!("verified {} of account {}", runs.join(" "), account.0)
+            }
+            Output::Stands { account, standing, .. } => {
+                let (passed, batches) = (standing.passed, standing.batches);
+                format!("account {} stands at {passed} checks, {batches} batches", account.0)
             }
             Output::Reduce(id) => format!("reduce {}", self.job_names[id.0 as usize]),
             Output::Drain { session } => format!("drain {}", self.name_of(*session)),

@@ -13,7 +13,7 @@ use protocol::trust::Trust;
 use protocol::wire::{Cause, Failure, FromWorker, JobHandle};
 use scheduler::{Effect, Input, JobSeed, Output, Scheduler, SchedulerConfig};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 /// The only job.
 const JOB: JobHandle = JobHandle(0);
@@ -41,6 +41,16 @@ enum Event {
     Heartbeat,
 }
 
+/// Who comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Trusted,
+    Honest,
+    Liar,
+    /// Patient, under one of many names.
+    Sybil,
+}
+
 /// What was said of a shard before, by whom.
 #[derive(Clone, Copy, Debug, Default)]
 struct Before {
@@ -65,6 +75,10 @@ pub(crate) struct Field {
     cut: Cut,
     claims_made: u64,
     waits_ms: Vec<u32>,
+    /// Who ever said something wrong.
+    wrong: BTreeSet<u64>,
+    /// Executions by patient visitors, network by network.
+    by_network: BTreeMap<u64, u64>,
     figures: Figures,
     over: bool,
 }
@@ -74,7 +88,7 @@ impl Field {
         let config = SchedulerConfig {
             epoch: 0,
             seed: case.seed ^ 0x5eed,
-            same_network: false,
+            same_network: case.twin == Twin::NoShares,
             shared: false,
         };
         Self {
@@ -95,6 +109,8 @@ impl Field {
             cut: Cut::default(),
             claims_made: 0,
             waits_ms: Vec::new(),
+            wrong: BTreeSet::new(),
+            by_network: BTreeMap::new(),
             figures: Figures::default(),
             over: false,
         }
@@ -102,11 +118,15 @@ impl Field {
 
     pub(crate) fn run(mut self) -> Figures {
         for _ in 0..self.case.trusted {
-            self.arrive(true, false);
+            self.arrive(Kind::Trusted);
+        }
+        // They were there first.
+        for _ in 0..self.case.sybils {
+            self.arrive(Kind::Sybil);
         }
         for _ in 0..self.case.visitors {
             let liar = self.chance.percent(self.case.adversary.liars_percent());
-            self.arrive(false, liar);
+            self.arrive(if liar { Kind::Liar } else { Kind::Honest });
         }
         self.at(HEARTBEAT_MS, Event::Heartbeat);
         let seed = self.job_seed();
@@ -143,6 +163,7 @@ impl Field {
             stage: 0,
             cut: Cut::default(),
             totals: self.totals,
+            report: None,
             claimed: None,
         }
     }
@@ -176,12 +197,15 @@ impl Field {
             .push(Reverse((self.now_ms + in_ms, self.events_made, event)));
     }
 
-    fn arrive(&mut self, trusted: bool, liar: bool) {
+    fn arrive(&mut self, kind: Kind) {
+        let (trusted, liar, sybil) = (kind == Kind::Trusted, kind == Kind::Liar, kind == Kind::Sybil);
         self.visitors_made += 1;
         let id = self.visitors_made;
+        let errs = self.case.faulty_permille > 0 && kind == Kind::Honest;
+        let faulty = errs && self.chance.between(0, 1_000) < self.case.faulty_permille;
         let slow = !trusted && self.chance.percent(self.case.slow_percent);
         let speed = self.chance.between(80, 120) * if slow { 10 } else { 1 };
-        let network = if liar && self.case.adversary.returns() {
+        let network = if sybil || (liar && self.case.adversary.returns()) {
             1 + id % LIARS_NETWORKS
         } else {
             1_000 + id
@@ -190,6 +214,8 @@ impl Field {
             id,
             trusted,
             liar,
+            faulty,
+            sybil,
             network,
             shard_ms: SHARD_MS * speed / 100,
             slots: if trusted { TRUSTED_SLOTS } else { 1 },
@@ -203,6 +229,7 @@ impl Field {
         if !trusted {
             self.figures.visits += 1;
             self.figures.liars += u64::from(liar);
+            self.figures.faulty += u64::from(faulty);
             let unit = (self.chance.any() >> 11) as f64 / (1u64 << 53) as f64;
             let stay_ms = -(1.0 - unit).ln() * self.case.stay_ms as f64;
             self.at(stay_ms as u64 + 1, Event::Leave { visitor: id });
@@ -216,12 +243,16 @@ impl Field {
             return;
         };
         visitor.here = false;
-        let (session, liar) = (visitor.session(), visitor.liar);
+        let (session, liar, sybil) = (visitor.session(), visitor.liar, visitor.sybil);
         self.visitors.remove(&id);
         self.input(Input::WorkerLeft { session });
         let again = liar && self.case.adversary.returns();
         let liar = again || self.chance.percent(self.next_liars_percent());
-        self.arrive(false, liar);
+        self.arrive(match () {
+            () if sybil => Kind::Sybil,
+            () if liar => Kind::Liar,
+            () => Kind::Honest,
+        });
     }
 
     /// Where liars keep their places, nobody else's place becomes a liar's.
@@ -269,6 +300,10 @@ impl Field {
             };
             visitor.running.push((lease, shard));
             let (ms, trusted) = (visitor.shard_ms, visitor.trusted);
+            if visitor.sybil {
+                self.figures.by_sybils += 1;
+                *self.by_network.entry(visitor.network).or_default() += 1;
+            }
             self.figures.executions += 1;
             self.figures.by_trusted += u64::from(trusted);
             self.at(
@@ -289,7 +324,7 @@ impl Field {
         visitor.running.retain(|work| *work != (lease, shard));
         visitor.done += 1;
         let (busy_us, done) = (visitor.shard_ms * 1_000, visitor.done);
-        let (liar, trusted) = (visitor.liar, visitor.trusted);
+        let (liar, trusted, faulty) = (visitor.liar, visitor.trusted, visitor.faulty);
         let failing = !trusted && self.chance.between(0, 1_000) < self.case.failing_permille;
         let message = if failing || self.is_poison(shard) {
             let cause = if failing {
@@ -305,7 +340,11 @@ impl Field {
                 busy_us,
             }
         } else {
-            let lie = self.answer(shard, done, liar, trusted);
+            let errs = faulty && self.chance.percent(1);
+            let lie = self.answer(shard, done, liar, trusted) | errs;
+            if lie {
+                self.wrong.insert(id);
+            }
             let outputs = Outputs::single(shard, output(shard, lie));
             FromWorker::Finished {
                 lease,
@@ -391,11 +430,13 @@ impl Field {
     }
 
     fn caught(&mut self, id: u64) {
-        let liar = self.visitors.get(&id).map_or_else(|| true, |v| v.liar);
-        if liar {
-            self.figures.liars_caught += 1;
-        } else {
-            self.figures.honest_caught += 1;
+        // Whoever left is remembered by what he said.
+        let (liar, faulty) = (self.visitors.get(&id)).map_or((true, true), |v| (v.liar, v.faulty));
+        match () {
+            () if !self.wrong.contains(&id) => self.figures.honest_caught += 1,
+            () if faulty && self.case.faulty_permille > 0 => self.figures.faulty_caught += 1,
+            () if liar => self.figures.liars_caught += 1,
+            () => self.figures.honest_caught += 1,
         }
         if self.case.adversary.returns() {
             self.leave(id);
@@ -486,6 +527,7 @@ impl Field {
         };
         self.figures.verdict_s = (at(0.5), at(0.99));
         self.figures.took_s = self.now_ms as f64 / 1e3;
+        self.figures.by_sybil_network_max = self.by_network.values().copied().max().unwrap_or(0);
         self.figures
     }
 }

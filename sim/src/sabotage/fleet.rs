@@ -11,6 +11,10 @@ pub(crate) struct Visitor {
     pub(crate) id: u64,
     pub(crate) trusted: bool,
     pub(crate) liar: bool,
+    /// His machine errs.
+    pub(crate) faulty: bool,
+    /// One of many names.
+    pub(crate) sybil: bool,
     pub(crate) network: u64,
     /// Milliseconds for a shard.
     pub(crate) shard_ms: u64,
@@ -45,6 +49,7 @@ impl Visitor {
             account: AccountId(self.id),
             network: NetworkPrefix(self.network),
             caught: false,
+            standings: Vec::new(),
             cached: Vec::new(),
         }
     }

@@ -38,6 +38,10 @@ pub struct Case {
     pub failing_permille: u64,
     /// One in so many shards traps wherever it is executed; 0 for none.
     pub poison_every: u32,
+    /// Honest visitors of a thousand whose hardware errs, in one shard of a hundred.
+    pub faulty_permille: u64,
+    /// Visitors besides, from ten networks, who are patient: they tell no lie yet, and never leave.
+    pub sybils: u32,
     /// What is broken on purpose.
     pub twin: Twin,
     /// From where chance comes.
@@ -62,13 +66,16 @@ impl Case {
             slow_percent: 0,
             failing_permille: 0,
             poison_every: 0,
+            faulty_permille: 0,
+            sybils: 0,
             twin: Twin::None,
             seed: 1,
         }
     }
 
     /// Nobody lies, and much goes wrong: a twentieth of the visitors is ten times slower, everyone
-    /// vanishes without a word, one attempt in fifty runs out of something, one shard in 500 traps.
+    /// vanishes without a word, one attempt in fifty runs out of something, one shard in 500 traps, and one
+    /// visitor in 500 has a machine that errs.
     pub fn honest(visitors: u32, stay_ms: u64, shards: u32) -> Self {
         Self {
             visitors,
@@ -76,7 +83,18 @@ impl Case {
             slow_percent: 5,
             failing_permille: 20,
             poison_every: 500,
+            faulty_permille: 2,
             ..Self::new(Trust::Standard, Adversary::Nobody, shards)
+        }
+    }
+
+    /// A hundred honest visitors who stay, and so many patient ones under fresh names from ten networks.
+    pub fn flooded(level: Trust, sybils: u32, shards: u32) -> Self {
+        Self {
+            visitors: 100,
+            stay_ms: 365 * 24 * 3_600_000,
+            sybils,
+            ..Self::new(level, Adversary::Nobody, shards)
         }
     }
 
@@ -105,6 +123,8 @@ pub enum Twin {
     VerdictAtOnce,
     /// Trusted workers repeat what was said before instead of computing it.
     ChecksAgree,
+    /// Networks do not count.
+    NoShares,
 }
 
 /// What a run came to.
@@ -130,6 +150,14 @@ pub struct Figures {
     pub liars_caught: u64,
     /// Honest visitors that were taken for liars.
     pub honest_caught: u64,
+    /// Visitors whose machines erred, and how many of them were caught.
+    pub faulty: u64,
+    /// See `faulty`.
+    pub faulty_caught: u64,
+    /// Executions by patient visitors, in all.
+    pub by_sybils: u64,
+    /// The most of them from one network.
+    pub by_sybil_network_max: u64,
     /// How long outputs waited for their verdict, in seconds: the median, and 99 of 100.
     pub verdict_s: (f64, f64),
     /// How long the job took, in seconds of virtual time.
@@ -144,6 +172,15 @@ impl Figures {
     /// Executions for every accepted shard.
     pub fn price(&self) -> f64 {
         self.executions as f64 / self.accepted.max(1) as f64
+    }
+
+    /// Share of the strangers' work that patient visitors did, and the most that those of one network did.
+    pub fn sybil_shares(&self) -> (f64, f64) {
+        let strangers = (self.executions - self.by_trusted).max(1) as f64;
+        (
+            self.by_sybils as f64 / strangers,
+            self.by_sybil_network_max as f64 / strangers,
+        )
     }
 
     /// Wrong shards among the accepted ones.

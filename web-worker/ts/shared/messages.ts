@@ -16,6 +16,10 @@ export interface HubOptions {
   token: string | null;
   /** This worker's identity: 16 hex digits. */
   worker: string;
+  /** The key of the contributor's account: 64 hex digits. */
+  account: string | null;
+  /** The name under which the contributor wants to be listed. */
+  display_name: string | null;
   /** A name for people; may be empty. */
   name: string;
   /** Shards executed at a time. */

@@ -3,12 +3,13 @@
 //! Every message passes through the real codec in its direction. After each command all outputs are
 //! drained, so whatever stands in the transcript is all there was.
 use bytes::Bytes;
+use protocol::account::{AccountKey, Nonce};
 use protocol::frame;
 use protocol::ids::{BlobHash, JobId, LeaseId, ProgramHash, SessionId, WorkerId};
 use protocol::job::{Encoding, Limits};
 use protocol::wire::*;
 use std::fmt::Write as _;
-use worker::{Batch, Input, Output, Person, Worker, WorkerConfig};
+use worker::{Account, Batch, Input, Output, Person, Worker, WorkerConfig};
 
 struct Play {
     worker: Worker,
@@ -45,6 +46,11 @@ fn config() -> WorkerConfig {
         memory_mib: 512,
         simd: true,
         cached: Vec::new(),
+        account: Some(Account {
+            key: AccountKey::new([7; 32]),
+            audience: "server.example".into(),
+            display_name: Some("Ana".into()),
+        }),
         seed: 1,
     }
 }
@@ -114,6 +120,10 @@ impl Play {
 fn sent(message: &FromWorker) -> String {
     match message {
         FromWorker::Hello(hello) => format!("Hello slots={} cached={}", hello.slots, hello.cached.len()),
+        FromWorker::Proof { audience, signature, display_name } => {
+            let good = AccountKey::new([7; 32]).public().has_proved(&Nonce([1; 32]), audience, signature);
+            format!("Proof for {audience} good={good} name={display_name:?}")
+        }
         FromWorker::Finished {
             lease,
             outputs,
@@ -322,6 +332,9 @@ fn message(words: &[&str], lease: LeaseId) -> ToWorker {
         "welcome" => ToWorker::Welcome {
             session: SessionId(1),
             heartbeat_ms: 15_000,
+        },
+        "challenge" => ToWorker::Challenge {
+            nonce: Nonce([1; 32]),
         },
         "refused" => {
             let code = if words[1] == "full" {

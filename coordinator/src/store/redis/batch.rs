@@ -50,6 +50,7 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 impl RedisStore {
     pub(super) fn commit_batch(&mut self, ops: &[Op]) -> Result<Vec<Done>> {
+        self.greet_other()?;
         let mut doubts = std::mem::take(&mut self.doubts);
         let mut names = Names::new(&mut doubts, self.epoch, &mut self.last_name);
         let calls = self.plan.calls(ops, &mut names);
@@ -57,7 +58,8 @@ impl RedisStore {
         let result = calls.and_then(|calls| {
             let mut dones = vec![Done::Stored; ops.len()];
             let standings = self.send_calls(ops, calls, &given, &mut dones)?;
-            self.send_shared(ops, &standings, &mut dones)?;
+            let commands = self.send_shared(ops, &standings, &mut dones)?;
+            self.note_said(ops, &dones, &standings, &commands)?;
             Ok(dones)
         });
         self.link.is_again = result.is_err();
@@ -100,19 +102,28 @@ impl RedisStore {
         Ok(standings)
     }
 
-    /// Writes what all jobs share: the list of jobs, what others are told, tokens, programs.
+    /// Writes what all jobs share: the list of jobs, what others are told, tokens, programs. Returns the commands
+    /// that are to be said again to a Redis that lost them.
     fn send_shared(
         &mut self,
         ops: &[Op],
         standings: &HashMap<JobId, Option<Standing>>,
         dones: &mut [Done],
-    ) -> Result<()> {
+    ) -> Result<Vec<Cmd>> {
         let mut pipeline = redis::pipe();
-        let mut notices = Vec::new();
+        let (mut notices, mut commands) = (Vec::new(), Vec::new());
         for (index, op) in ops.iter().enumerate() {
             match op {
                 Op::AddToken { .. } | Op::RevokeToken { .. } | Op::AddProgram { .. } => {
-                    pipeline.add_command(shared_command(op)?).ignore();
+                    let command = shared_command(op)?;
+                    // A token that another coordinator revoked meanwhile must not come back.
+                    commands.extend((!matches!(op, Op::AddToken { .. })).then(|| command.clone()));
+                    pipeline.add_command(command).ignore();
+                }
+                Op::Remember(entry) => {
+                    let command = super::ledger::command(&self.plan.scripts, entry)?;
+                    commands.push(command.clone());
+                    pipeline.add_command(command).ignore();
                 }
                 Op::Heartbeat { time_ms } => {
                     dones[index] = Done::Changes {
@@ -123,7 +134,8 @@ impl RedisStore {
             }
         }
         self.link.send(&pipeline)?;
-        self.tell(ops, &notices, dones)
+        self.tell(ops, &notices, dones)?;
+        Ok(commands)
     }
 
     fn tell(&mut self, ops: &[Op], notices: &[(usize, Notice, JobId)], dones: &mut [Done]) -> Result<()> {
@@ -256,7 +268,7 @@ impl Plan {
 }
 
 /// The job an operation is on, where it is on one. Stages after the map come with reductions.
-fn job_of_op(op: &Op) -> Option<JobId> {
+pub(super) fn job_of_op(op: &Op) -> Option<JobId> {
     match op {
         Op::AddJob { record, .. } => Some(record.id),
         Op::AppendItems { job, .. }
@@ -268,7 +280,11 @@ fn job_of_op(op: &Op) -> Option<JobId> {
         | Op::NoteFailure { job, .. }
         | Op::SetState { job, .. }
         | Op::RetryFailed { job, .. } => Some(*job),
-        Op::Heartbeat { .. } | Op::AddToken { .. } | Op::RevokeToken { .. } | Op::AddProgram { .. } => None,
+        Op::Heartbeat { .. }
+        | Op::AddToken { .. }
+        | Op::RevokeToken { .. }
+        | Op::AddProgram { .. }
+        | Op::Remember(_) => None,
     }
 }
 
@@ -327,7 +343,11 @@ fn encode(call: &mut Call, index: usize, op: &Op, names: &mut Names<'_>) -> Resu
             ..
         } => call.set_state(index, *state, reason.as_deref(), *time_ms),
         Op::RetryFailed { .. } => call.retry(index),
-        Op::Heartbeat { .. } | Op::AddToken { .. } | Op::RevokeToken { .. } | Op::AddProgram { .. } => {}
+        Op::Heartbeat { .. }
+        | Op::AddToken { .. }
+        | Op::RevokeToken { .. }
+        | Op::AddProgram { .. }
+        | Op::Remember(_) => {}
     }
     Ok(())
 }
@@ -372,7 +392,7 @@ fn notice(op: &Op, standings: &HashMap<JobId, Option<Standing>>) -> Option<(Noti
     Some((notice, job))
 }
 
-fn registry_key(record: &JobRecord, key: Option<&str>) -> Vec<u8> {
+pub(super) fn registry_key(record: &JobRecord, key: Option<&str>) -> Vec<u8> {
     // An owner's name holds no zero byte, so two pairs never look the same.
     key.map(|key| [record.owner.as_bytes(), b"\0", key.as_bytes()].concat())
         .unwrap_or_default()
@@ -408,9 +428,11 @@ const HOLDS: u64 = 1 << 32;
 /// was settled by the first sending: to take it for a lost claim would strand the rest of that claim.
 fn counted(op: &Op, answer: &Value, is_again: bool) -> u32 {
     let told = number(answer).unwrap_or(0);
+    // Or by what was said again, for everybody, to a Redis that had lost it.
+    let holds = told >= 2 * HOLDS || (is_again && told >= HOLDS);
     match op {
-        Op::Accept { outputs, .. } if is_again && told >= HOLDS => outputs.run.count,
-        Op::AcceptBlob { .. } | Op::Fail { .. } if is_again && told >= HOLDS => 1,
+        Op::Accept { outputs, .. } if holds => outputs.run.count,
+        Op::AcceptBlob { .. } | Op::Fail { .. } if holds => 1,
         _ => u32::try_from(told % HOLDS).unwrap_or(0),
     }
 }

@@ -30,6 +30,7 @@ impl RedisStore {
     /// Says that this coordinator lives; returns the jobs that others changed.
     pub(super) fn beat(&mut self, time_ms: u64) -> Result<Vec<JobId>> {
         let (beats, last_change, changes) = self.send_beat()?;
+        self.tend_journal(last_change < self.watch.change, time_ms)?;
         let mut jobs = BTreeSet::new();
         let missed = last_change.saturating_sub(self.watch.change) > changes.len() as u64;
         for (job, by) in &changes {
@@ -43,13 +44,14 @@ impl RedisStore {
             .find(|(epoch, _)| *epoch == self.epoch)
             .map_or(0, |(_, count)| *count);
         // Others took this one for dead and its claims with it, or Redis lost its count.
-        if missed || own < self.watch.beats {
+        if missed || own < self.watch.beats || last_change < self.watch.change {
             self.watch.beats = own;
             jobs.extend(self.open_jobs()?);
         }
         let silent = self.watch.silent(self.epoch, &beats, time_ms);
         jobs.extend(self.take_back(&silent)?);
-        self.watch.change = self.watch.change.max(last_change);
+        // Not the greater one: a Redis that lost something counts on from less.
+        self.watch.change = last_change;
         Ok(jobs.into_iter().collect())
     }
 

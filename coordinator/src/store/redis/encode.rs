@@ -1,4 +1,5 @@
 //! Operations as arguments of `job.lua`. Numbers are little-endian, claims 8 bytes big-endian.
+use super::journal::Known;
 use crate::store::life::state_number;
 use crate::store::text::{clip, headline};
 use crate::store::{Chunk, ERROR_GROUPS_PER_JOB_MAX, JobRecord, StoreError};
@@ -56,7 +57,7 @@ impl Call {
         self.ops.len() >= OPS_PER_CALL_MAX || self.bytes >= BYTES_PER_CALL_MAX
     }
 
-    fn push(&mut self, op: Option<usize>, letter: &str, args: &[&[u8]]) {
+    pub(super) fn push(&mut self, op: Option<usize>, letter: &str, args: &[&[u8]]) {
         self.command.arg(letter);
         for arg in args {
             self.command.arg(*arg);
@@ -137,15 +138,8 @@ impl Call {
     ) -> Result<(), StoreError> {
         let json = serde_json::to_vec(record)
             .map_err(|error| StoreError::Corrupt(format!("a job's record: {error}")))?;
-        let head = [&items.to_le_bytes()[..], &[u8::from(closed)]].concat();
-        let chunk = chunk.map(|chunk| {
-            [
-                &chunk.first_item.to_le_bytes()[..],
-                &chunk.items.to_le_bytes(),
-                &chunk.blob.0,
-            ]
-            .concat()
-        });
+        let head = submit_head(items, closed);
+        let chunk = chunk.map(chunk_bytes);
         self.push(Some(op), "E", &[&head, &json, &chunk.unwrap_or_default()]);
         Ok(())
     }
@@ -174,13 +168,35 @@ impl Call {
         self.push(None, "J", &[&claim.0.to_be_bytes()]);
     }
 
+    /// Cuts a job as far as it is known to have been.
+    pub(super) fn extend(&mut self, known: &Known) {
+        let head = [&known.next_shard.to_le_bytes()[..], &known.next_item.to_le_bytes()].concat();
+        self.push(None, "M", &[&head, &known.segments]);
+    }
+
+    /// Whatever is neither settled, claimed nor left over is left over from now on.
+    pub(super) fn repair(&mut self) {
+        self.push(None, "N", &[]);
+    }
+
     /// Takes back what a silent coordinator claimed.
     pub(super) fn take_back(&mut self, epoch: u32) {
         self.push(None, "K", &[&epoch.to_be_bytes()]);
     }
 }
 
-fn accept_head((first, count): (u32, u32), settling: &Settling, kind: u8) -> Vec<u8> {
+pub(super) fn submit_head(items: u64, closed: bool) -> Vec<u8> {
+    [&items.to_le_bytes()[..], &[u8::from(closed)]].concat()
+}
+
+/// A chunk as it is kept.
+pub(super) fn chunk_bytes(chunk: Chunk) -> Vec<u8> {
+    let (first, items) = (chunk.first_item.to_le_bytes(), chunk.items.to_le_bytes());
+    [&first[..], &items, &chunk.blob.0].concat()
+}
+
+/// What `job.lua` is told of a run of outputs.
+pub(super) fn accept_head((first, count): (u32, u32), settling: &Settling, kind: u8) -> Vec<u8> {
     let parts: [&[u8]; 6] = [
         &first.to_le_bytes(),
         &count.to_le_bytes(),

@@ -213,6 +213,10 @@ end
 -- Added to a count that is less than was asked for under a claim that holds: the rest was settled under
 -- it before.
 local HOLDS = 4294967296
+-- Twice that where it may have been settled by what was said again, for everybody.
+local function holds()
+  return call('HEXISTS', META, 'reasserted') == 1 and HOLDS * 2 or HOLDS
+end
 local function accept(head, lengths, data)
   local first, count, items, busy_us, kind, name = unpack_at('<I4I4I8I8Bc8', head)
   if not is_open(name, first, count) then return 0 end
@@ -231,13 +235,13 @@ local function accept(head, lengths, data)
     accepted = accepted + shards
   end
   if accepted > 0 then count_settled(name, accepted) end
-  return accepted + HOLDS
+  return accepted + holds()
 end
 
 local function fail(head, detail)
   local shard, first_item, end_item, cause, skipped, name = unpack_at('<I4I8I8BBc8', head)
   if not is_open(name, shard, 1) then return 0 end
-  if #gaps(shard, 1) == 0 then return HOLDS end
+  if #gaps(shard, 1) == 0 then return holds() end
   settle(shard, 1)
   local field = skipped == 1 and 'skipped' or 'failed'
   job[field] = job[field] + 1
@@ -409,10 +413,116 @@ local function take_back(whose)
   return claims_given_up
 end
 
+-- What follows is said to a Redis that may have lost it. Saying it to one that has it changes nothing.
+local function load_claims()
+  for _, name in ipairs(call('HKEYS', CLAIMS)) do claim_of(name) end
+end
+-- Shards of others' claims that are settled without them.
+local function relieve(first, count)
+  for _, claim in pairs(claims) do
+    if claim then
+      for place = 1, #claim.runs, 8 do
+        local from, shards = unpack_at('<I4I4', claim.runs, place)
+        local both = min(first + count, from + shards) - max(first, from)
+        if both > 0 then
+          claim.left = max(0, claim.left - both)
+          claim.changed = true
+        end
+      end
+    end
+  end
+end
+local function item_at(shard)
+  local item
+  for place = 1, #job.segments, 16 do
+    local from_shard, from_item, grain = unpack_at('<I4I8I4', job.segments, place)
+    if from_shard <= shard then item = from_item + (shard - from_shard) * grain end
+  end
+  return item
+end
+local function reassert(head, lengths, data)
+  local first, count, items, busy_us, kind, _, first_item = unpack_at('<I4I4I8I8Bc8I8', head)
+  if not job or is_over() or count == 0 or first + count > job.shards_cut then return 0 end
+  -- Others may have cut it otherwise since: then these are the outputs of other items.
+  if item_at(first) ~= first_item or items_of(first, count) ~= items then return 0 end
+  local found, accepted = gaps(first, count), 0
+  for at = 1, #found, 2 do
+    local from, shards = found[at], found[at + 1]
+    local some_lengths, some_data = part_of(first, kind, lengths, data, from, shards)
+    local value = pack('<I4I4B', from, shards, kind) .. some_lengths .. some_data
+    add_run(from, shards, value, items_of(from, shards), floor(busy_us * shards / count))
+    accepted = accepted + shards
+  end
+  if accepted > 0 then
+    load_claims()
+    for at = 1, #found, 2 do relieve(found[at], found[at + 1]) end
+    call('HSET', META, 'reasserted', 1)
+    changed = true
+  end
+  return accepted
+end
+-- Cuts as far as it was cut, where what is there is the beginning of that.
+local function extend(head, segments)
+  local shards, items = unpack_at('<I4I8', head)
+  if not job or is_over() or shards <= job.shards_cut then return 0 end
+  if sub(segments, 1, #job.segments) ~= job.segments then return 0 end
+  local before = job.segments
+  job.segments = segments
+  local next_shard = #segments > #before and unpack_at('<I4', segments, #before + 1) or shards
+  if next_shard < job.shards_cut or (job.shards_cut > 0 and item_at(job.shards_cut) ~= job.items_cut) then
+    job.segments = before
+    return 0
+  end
+  job.shards_cut, job.items_cut, changed = shards, items, true
+  return 1
+end
+local function push_gaps(first, stop)
+  while first < stop do
+    local count = min(65536, stop - first)
+    local found = gaps(first, count)
+    for at = 1, #found, 2 do call('RPUSH', LEFT, pack('<I4I4', found[at], found[at + 1])) end
+    first = first + count
+  end
+end
+-- Whatever is neither settled, claimed nor left over is left over from now on.
+local function repair()
+  if not job or is_over() then return 0 end
+  load_claims()
+  local spans, left = {}, call('LRANGE', LEFT, 0, -1)
+  call('DEL', LEFT)
+  for _, value in ipairs(left) do
+    local first, count = unpack_at('<I4I4', value)
+    push_gaps(first, first + count)
+    spans[#spans + 1] = {first, first + count}
+  end
+  for _, claim in pairs(claims) do
+    for place = 1, claim and #claim.runs or 0, 8 do
+      local first, count = unpack_at('<I4I4', claim.runs, place)
+      spans[#spans + 1] = {first, first + count}
+    end
+  end
+  table.sort(spans, function(a, b) return a[1] < b[1] end)
+  local at = 0
+  for _, span in ipairs(spans) do
+    if span[1] > at then push_gaps(at, span[1]) end
+    at = max(at, span[2])
+  end
+  push_gaps(at, job.shards_cut)
+  return 0
+end
+local function add_chunk(chunk)
+  local first_item, items = unpack_at('<I8I8', chunk)
+  if not job or is_over() or job.closed == 1 or job.items ~= first_item then return -1 end
+  job.items, changed = first_item + items, true
+  if items > 0 then call('ZADD', CHUNKS, first_item, chunk) end
+  return first_item
+end
+
 -- Letter of an operation -> what does it, and how many arguments it has.
 local OPS = {
   A = {accept, 3}, B = {claim, 1}, C = {fail, 2}, D = {note_failure, 3}, E = {add_job, 3}, F = {append, 2},
   G = {close, 0}, H = {set_state, 2}, I = {retry, 0}, J = {release, 1}, K = {take_back, 1},
+  L = {reassert, 3}, M = {extend, 2}, N = {repair, 0}, P = {add_chunk, 1},
 }
 local answers, at = {}, 6
 while at <= #ARGV do

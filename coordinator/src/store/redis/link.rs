@@ -66,7 +66,9 @@ impl Address {
     fn explain_code(&self, error: &RedisError) -> StoreError {
         let at = self.shown();
         let text = match error.code() {
-            Some("OOM") => format!("Redis at {at} is full (maxmemory). Give it more memory"),
+            Some("OOM") => {
+                return StoreError::Full(format!("Redis at {at} is full (maxmemory). Give it more memory"));
+            }
             Some("MISCONF") => format!("Redis at {at} cannot write to its disk ({error}). Make room there"),
             Some("NOAUTH" | "WRONGPASS" | "NOPERM") => {
                 format!(
@@ -85,6 +87,11 @@ pub(super) struct Link {
     connection: Option<Connection>,
     /// Whether the last commands may have been sent twice, because it is not known what became of the first.
     pub(super) is_again: bool,
+    /// The run of Redis that holds all that was answered for, where that matters: no other hears a command
+    /// before it was told.
+    pub(super) run: Option<String>,
+    /// Another run answers.
+    pub(super) is_other: bool,
 }
 
 impl Link {
@@ -93,7 +100,33 @@ impl Link {
             address,
             connection: None,
             is_again: false,
+            run: None,
+            is_other: false,
         }
+    }
+
+    /// Connects anew; an error where another run answers, which is connected then.
+    fn open(&mut self) -> RedisResult<Connection> {
+        let mut connection = self.address.connect()?;
+        let Some(run) = &self.run else {
+            return Ok(connection);
+        };
+        if run_id(&mut connection)?.as_ref() == Some(run) {
+            return Ok(connection);
+        }
+        (self.connection, self.is_other) = (Some(connection), true);
+        Err((ErrorKind::Io, "it was started anew, or another took its place").into())
+    }
+
+    /// Which run of Redis this is.
+    pub(super) fn run_id(&mut self) -> Result<Option<String>, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.address.connect().map_err(|error| self.address.explain(&error))?,
+        };
+        let run = run_id(&mut connection).map_err(|error| self.address.explain(&error))?;
+        self.connection = Some(connection);
+        Ok(run)
     }
 
     /// Sends commands that may be sent twice, and waits for their answers.
@@ -116,12 +149,18 @@ impl Link {
     fn try_send(&mut self, pipeline: &Pipeline) -> RedisResult<Vec<Value>> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.address.connect()?,
+            None => self.open()?,
         };
         let answers = pipeline.query(&mut connection)?;
         self.connection = Some(connection);
         Ok(answers)
     }
+}
+
+fn run_id(connection: &mut Connection) -> RedisResult<Option<String>> {
+    let text: String = redis::cmd("INFO").arg("server").query(connection)?;
+    let run = text.lines().find_map(|line| line.strip_prefix("run_id:"));
+    Ok(run.map(|run| run.trim().to_owned()))
 }
 
 fn is_no_script(error: &RedisError) -> bool {

@@ -14,17 +14,23 @@ mod beat;
 mod decode;
 mod durable;
 mod encode;
+mod ledger;
+mod journal;
 mod link;
 mod read;
+mod reassert;
+mod said;
 mod scripts;
 
 use self::batch::{Doubt, Plan};
 use self::beat::Watch;
 use self::link::{Address, Link};
 use self::read::RedisReader;
+use self::reassert::Keeping;
 use self::scripts::{JOB_SCRIPT, Scripts, key};
 use super::{Done, Op, Reader, Restored, Store, StoreError};
 use redis::{Cmd, Value};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// How the shared store is opened.
@@ -34,6 +40,8 @@ pub struct RedisOptions {
     pub url: String,
     /// Whether a Redis that forgets is good enough: for trying things out.
     pub allow_volatile: bool,
+    /// The folder for the journal of what this coordinator answered for; without one, what Redis loses is lost.
+    pub journal: Option<PathBuf>,
 }
 
 impl RedisOptions {
@@ -42,6 +50,7 @@ impl RedisOptions {
         Self {
             url: url.into(),
             allow_volatile: false,
+            journal: None,
         }
     }
 }
@@ -56,6 +65,7 @@ pub struct RedisStore {
     watch: Watch,
     durability: String,
     reader: Arc<RedisReader>,
+    keeping: Keeping,
 }
 
 /// Gives an epoch that was never given before: the clock of Redis keeps it growing even if Redis lost
@@ -81,6 +91,11 @@ impl RedisStore {
         let address = Address::new(&options.url, Scripts::new(job_script))?;
         let mut link = Link::new(address.clone());
         let durability = durable::check(&mut link, options.allow_volatile)?;
+        let durability = match &options.journal {
+            Some(_) => format!("{durability}. A journal beside this coordinator gives back what Redis loses"),
+            None => durability,
+        };
+        check_version(&mut link)?;
         let epoch = next_epoch(&mut link)?;
         let mut store = Self {
             plan: Plan {
@@ -93,6 +108,7 @@ impl RedisStore {
             watch: Watch::default(),
             durability,
             reader: Arc::new(RedisReader::new(address)),
+            keeping: Keeping::in_folder(options.journal.clone()),
         };
         store.enter()?;
         Ok(store)
@@ -103,6 +119,26 @@ impl RedisStore {
         let command = Cmd::hset_nx(key::COORDINATORS, self.epoch, 0);
         self.link.send(redis::pipe().add_command(command))?;
         self.skip_changes()
+    }
+}
+
+/// The version of the keys: raised when an older Elytra could not work with what a newer one keeps.
+const KEYS_VERSION: u64 = 1;
+
+/// Refuses keys of a newer Elytra, and marks those that are not marked yet.
+fn check_version(link: &mut Link) -> Result<(), StoreError> {
+    let mut pipeline = redis::pipe();
+    pipeline.add_command(Cmd::set_nx(key::VERSION, KEYS_VERSION));
+    pipeline.add_command(Cmd::get(key::VERSION));
+    let answers = link.send(&pipeline)?;
+    let found = answers.get(1).and_then(decode::number);
+    match found {
+        Some(version) if version <= KEYS_VERSION => Ok(()),
+        Some(version) => Err(StoreError::Corrupt(format!(
+            "Redis at {} was written by a newer Elytra (version {version} of the keys); start that one",
+            link.address.shown()
+        ))),
+        None => Err(decode::corrupt("the version of the keys")),
     }
 }
 
@@ -122,6 +158,7 @@ impl Store for RedisStore {
     }
 
     fn restore(&mut self) -> Result<Vec<Restored>, StoreError> {
+        self.begin_journal()?;
         // What changes from here on is told by the next heartbeat.
         self.skip_changes()?;
         let mut restored = Vec::new();

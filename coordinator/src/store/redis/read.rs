@@ -6,11 +6,13 @@ use super::link::{Address, Link};
 use super::scripts::{call, job_key, job_name, job_of, key};
 use crate::store::pool::Pool;
 use crate::store::{
-    Chunk, FailedShard, JobFilter, READERS_MAX, Reader, StoreError, StoredJob, StoredOutputs,
+    AccountRecord, Chunk, FailedShard, JobFilter, READERS_MAX, Reader, StoreError, StoredJob, StoredOutputs,
 };
 use protocol::api::{ErrorGroup, TokenInfo};
+use protocol::credit::{Booking, Leader};
 use protocol::description::Description;
-use protocol::ids::{JobId, ProgramHash, ShardIndex, Stage};
+use protocol::ids::{AccountId, JobId, ProgramHash, ReceiptId, ShardIndex, Stage};
+use protocol::trust::TrustReport;
 use redis::{Cmd, Pipeline, Value};
 
 /// Most bytes and runs read in one call: Redis does nothing else while it reads.
@@ -35,17 +37,17 @@ impl RedisReader {
         }
     }
 
-    fn send(&self, pipeline: &Pipeline) -> Result<Vec<Value>> {
+    pub(super) fn send(&self, pipeline: &Pipeline) -> Result<Vec<Value>> {
         let open = || Ok(Link::new(self.address.clone()));
         self.pool.with(open, |link| link.send(pipeline))
     }
 
-    fn ask(&self, command: Cmd) -> Result<Value> {
+    pub(super) fn ask(&self, command: Cmd) -> Result<Value> {
         let answers = self.send(redis::pipe().add_command(command))?;
         answers.into_iter().next().ok_or_else(|| corrupt("an answer"))
     }
 
-    fn list(&self, command: Cmd) -> Result<Vec<Value>> {
+    pub(super) fn list(&self, command: Cmd) -> Result<Vec<Value>> {
         array(self.ask(command)?)
     }
 
@@ -219,6 +221,26 @@ impl Reader for RedisReader {
             Value::Nil => Ok(None),
             value => read_token(value).map(Some),
         }
+    }
+
+    fn account(&self, id: AccountId) -> Result<Option<AccountRecord>> {
+        self.read_account(id)
+    }
+
+    fn booking(&self, id: ReceiptId) -> Result<Option<Booking>> {
+        self.read_booking(id)
+    }
+
+    fn bookings(&self, account: AccountId, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Booking)>> {
+        self.read_bookings(account, before, limit)
+    }
+
+    fn leaders(&self) -> Result<Vec<Leader>> {
+        self.read_leaders()
+    }
+
+    fn reports(&self, jobs: &[JobId]) -> Result<Vec<Option<TrustReport>>> {
+        self.read_reports(jobs)
     }
 
     fn programs(&self) -> Result<Vec<(ProgramHash, u64, Description)>> {

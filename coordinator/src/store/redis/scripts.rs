@@ -12,6 +12,7 @@ pub(super) struct Scripts {
     pub(super) registry: Script,
     pub(super) read: Script,
     pub(super) beat: Script,
+    pub(super) ledger: Script,
 }
 
 /// The script for operations on one job.
@@ -24,11 +25,12 @@ impl Scripts {
             registry: Script::new(include_str!("registry.lua")),
             read: Script::new(include_str!("read.lua")),
             beat: Script::new(include_str!("beat.lua")),
+            ledger: Script::new(include_str!("ledger.lua")),
         }
     }
 
     pub(super) fn load(&self, connection: &mut Connection) -> RedisResult<()> {
-        for script in [&self.job, &self.registry, &self.read, &self.beat] {
+        for script in [&self.job, &self.registry, &self.read, &self.beat, &self.ledger] {
             script.load(connection)?;
         }
         Ok(())
@@ -56,8 +58,16 @@ pub(super) mod key {
     pub(crate) const CHANGE_COUNT: &str = "{elytra}:change_count";
     /// Coordinator -> its beats.
     pub(crate) const COORDINATORS: &str = "{elytra}:coordinators";
+    /// The version of all the keys.
+    pub(crate) const VERSION: &str = "{elytra}:version";
     /// The last epoch that was given.
     pub(crate) const EPOCH: &str = "{elytra}:epoch";
+    /// Booking's id -> booking.
+    pub(crate) const BOOKINGS: &str = "{elytra}:bookings";
+    /// Accounts with a name, by their shards.
+    pub(crate) const LEADERS: &str = "{elytra}:leaders";
+    /// Job -> its trust report.
+    pub(crate) const REPORTS: &str = "{elytra}:reports";
     /// Token -> what is kept of it.
     pub(crate) const TOKENS: &str = "{elytra}:tokens";
     /// Program -> its length and description.

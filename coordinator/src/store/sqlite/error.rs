@@ -13,7 +13,7 @@ pub(super) fn explain(path: &Path, error: &Error) -> StoreError {
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::Corrupt(format!(
             "{at} is damaged ({error}). Stop the coordinator and bring back a backup of its folder"
         )),
-        ErrorCode::DiskFull => StoreError::Unavailable(format!(
+        ErrorCode::DiskFull => StoreError::Full(format!(
             "the disk that holds {at} is full. Make room on it; the coordinator goes on by itself"
         )),
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {

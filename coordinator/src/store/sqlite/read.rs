@@ -6,12 +6,14 @@ use super::row::{
 use crate::store::life::state_number;
 use crate::store::pool::Pool;
 use crate::store::{
-    Chunk, FailedShard, JobFilter, READERS_MAX, Reader, StoreError, StoredJob, StoredOutputs,
+    AccountRecord, Chunk, FailedShard, JobFilter, READERS_MAX, Reader, StoreError, StoredJob, StoredOutputs,
 };
 use protocol::api::{ErrorGroup, TokenInfo};
+use protocol::credit::{Booking, Leader};
 use protocol::description::Description;
-use protocol::ids::{BlobHash, JobId, ProgramHash, ShardIndex, Stage};
+use protocol::ids::{AccountId, BlobHash, JobId, ProgramHash, ReceiptId, ShardIndex, Stage};
 use protocol::job::JobState;
+use protocol::trust::TrustReport;
 use protocol::wire::Failure;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, params};
 use std::path::PathBuf;
@@ -39,7 +41,7 @@ impl SqliteReader {
         result.map_err(|error| explain(&self.path, &error))
     }
 
-    fn rows<T>(
+    pub(super) fn rows<T>(
         &self,
         sql: &str,
         params: impl Params,
@@ -48,7 +50,7 @@ impl SqliteReader {
         self.with(|c| c.prepare_cached(sql)?.query_map(params, read)?.collect())
     }
 
-    fn row<T>(
+    pub(super) fn row<T>(
         &self,
         sql: &str,
         params: impl Params,
@@ -271,6 +273,26 @@ impl Reader for SqliteReader {
         let row = self.row(sql, [id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
         row.map(|(json, secret)| Ok((read_token(&json)?, secret)))
             .transpose()
+    }
+
+    fn account(&self, id: AccountId) -> Result<Option<AccountRecord>> {
+        self.read_account(id)
+    }
+
+    fn booking(&self, id: ReceiptId) -> Result<Option<Booking>> {
+        self.read_booking(id)
+    }
+
+    fn bookings(&self, account: AccountId, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Booking)>> {
+        self.read_bookings(account, before, limit)
+    }
+
+    fn leaders(&self) -> Result<Vec<Leader>> {
+        self.read_leaders()
+    }
+
+    fn reports(&self, jobs: &[JobId]) -> Result<Vec<Option<TrustReport>>> {
+        self.read_reports(jobs)
     }
 
     fn programs(&self) -> Result<Vec<(ProgramHash, u64, Description)>> {

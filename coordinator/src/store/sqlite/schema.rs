@@ -11,7 +11,10 @@
 use rusqlite::{Connection, Transaction};
 
 /// Step `k` leads from version `k` to version `k + 1`. Only ever append.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [FIRST, super::ledger::TABLES];
+
+/// The first tables.
+const FIRST: &str = "
     CREATE TABLE epoch (only INTEGER PRIMARY KEY CHECK (only = 1), value INTEGER NOT NULL);
     INSERT INTO epoch VALUES (1, 0);
     CREATE TABLE jobs (
@@ -45,7 +48,7 @@ const STEPS: [&str; 1] = ["
     CREATE TABLE tokens (id TEXT PRIMARY KEY, info TEXT NOT NULL, secret BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE programs (
         hash BLOB PRIMARY KEY, length INTEGER NOT NULL, description TEXT NOT NULL) WITHOUT ROWID;
-"];
+";
 
 /// Says `Elyt` in the header of the file.
 const APPLICATION_ID: u32 = 0x456c_7974;
@@ -61,8 +64,8 @@ pub(super) enum SchemaError {
     Sqlite(#[from] rusqlite::Error),
 }
 
-/// Takes the steps that are missing.
-pub(super) fn migrate(database: &mut Connection) -> Result<(), SchemaError> {
+/// The version of a database that this Elytra can read; 0 when there are no tables yet.
+pub(super) fn known(database: &Connection) -> Result<usize, SchemaError> {
     let number = |name| database.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (owner, version) = (number("application_id")?, number("user_version")?);
     if owner != i64::from(APPLICATION_ID) && (owner != 0 || version != 0) {
@@ -72,6 +75,12 @@ pub(super) fn migrate(database: &mut Connection) -> Result<(), SchemaError> {
     if version > STEPS.len() {
         return Err(SchemaError::Newer(version));
     }
+    Ok(version)
+}
+
+/// Takes the steps that are missing.
+pub(super) fn migrate(database: &mut Connection) -> Result<(), SchemaError> {
+    let version = known(database)?;
     for (step, sql) in STEPS.iter().enumerate().skip(version) {
         let transaction = database.transaction()?;
         take_step(&transaction, step, sql)?;

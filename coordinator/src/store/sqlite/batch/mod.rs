@@ -115,6 +115,7 @@ impl Batch<'_> {
                 let sql = "INSERT OR IGNORE INTO programs (hash, length, description) VALUES (?1, ?2, ?3)";
                 self.stored(sql, params![hash.0, int(*length), json])
             }
+            Op::Remember(entry) => self.remember(entry),
         }
     }
 
@@ -122,12 +123,12 @@ impl Batch<'_> {
         result.map_err(|error| explain(self.path, &error))
     }
 
-    fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+    pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
         let statement = self.transaction.prepare_cached(sql);
         self.explained(statement.and_then(|mut s| s.execute(params)))
     }
 
-    fn stored(&self, sql: &str, params: impl Params) -> Result<Done, StoreError> {
+    pub(super) fn stored(&self, sql: &str, params: impl Params) -> Result<Done, StoreError> {
         self.execute(sql, params).map(|_| Done::Stored)
     }
 
