@@ -146,7 +146,9 @@ fn read_note(from: &Path) -> Result<BackupNote> {
     let note: BackupNote =
         serde_json::from_slice(&text).map_err(|error| not_whole(format!("{NOTE}: {error}")))?;
     if note.layout > LAYOUT {
-        return Err(not_whole("a newer Elytra took it; bring it back with that one".into()));
+        return Err(not_whole(
+            "a newer Elytra took it; bring it back with that one".into(),
+        ));
     }
     Ok(note)
 }
@@ -190,8 +192,15 @@ fn blobs_in(root: &Path) -> Result<Vec<BlobHash>> {
 /// What is in a folder; nothing where it is no folder.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| Ok(entry.map_err(at(folder))?.path())).collect(),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Ok(entries) => entries
+            .map(|entry| Ok(entry.map_err(at(folder))?.path()))
+            .collect(),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             Ok(Vec::new())
         }
         Err(error) => Err(at(folder)(error)),
@@ -234,7 +243,11 @@ mod tests {
     #[test]
     fn blobs_are_copied_once_and_checked_when_they_come_back() {
         let folder = tempfile::tempdir().unwrap();
-        let (from, to, back) = (folder.path().join("a"), folder.path().join("b"), folder.path().join("c"));
+        let (from, to, back) = (
+            folder.path().join("a"),
+            folder.path().join("b"),
+            folder.path().join("c"),
+        );
         let one = put(&from, b"one");
         fs::create_dir_all(from.join("incoming/7")).unwrap();
         fs::write(from.join("incoming/7/0"), b"half").unwrap();
@@ -245,14 +258,24 @@ mod tests {
         fs::write(blob_path(&to, one), b"two").unwrap();
         fs::remove_dir_all(&back).unwrap();
         let error = copy_blobs(&to, &back, true).unwrap_err();
-        assert!(matches!(error, BackupError::Damaged(hash) if hash == one), "{error}");
+        assert!(
+            matches!(error, BackupError::Damaged(hash) if hash == one),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_folder_without_its_note_is_no_backup() {
         let folder = tempfile::tempdir().unwrap();
-        let error = restore(folder.path(), &folder.path().join("data"), &folder.path().join("blobs"));
+        let error = restore(
+            folder.path(),
+            &folder.path().join("data"),
+            &folder.path().join("blobs"),
+        );
         let text = error.unwrap_err().to_string();
-        assert!(text.contains("not a whole backup") && text.contains(NOTE), "{text}");
+        assert!(
+            text.contains("not a whole backup") && text.contains(NOTE),
+            "{text}"
+        );
     }
 }

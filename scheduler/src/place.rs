@@ -295,7 +295,11 @@ impl Scheduler {
     ) {
         let id = self.next_lease_id();
         let is_checked = self.jobs.get(&handle).is_some_and(|job| job.checks.is_some());
-        let network = self.workers.get(&session).filter(|_| is_checked).map(|worker| worker.seed.network);
+        let network = self
+            .workers
+            .get(&session)
+            .filter(|_| is_checked)
+            .map(|worker| worker.seed.network);
         let is_crowd = network.is_some_and(|network| self.is_crowd(network));
         let (Some(worker), Some(job)) = (self.workers.get_mut(&session), self.jobs.get_mut(&handle)) else {
             return;

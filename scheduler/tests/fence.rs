@@ -98,7 +98,10 @@ impl Store {
         for shard in unsettled {
             match runs.last_mut() {
                 Some(run) if run.end() == shard => run.count += 1,
-                _ => runs.push(ShardRun { first: shard, count: 1 }),
+                _ => runs.push(ShardRun {
+                    first: shard,
+                    count: 1,
+                }),
             }
         }
         (ClaimId(self.claims_made), runs)
@@ -221,12 +224,22 @@ impl World {
     /// So many effects become durable, and the scheduler hears of them.
     fn commit(&mut self, count: usize) {
         for _ in 0..count {
-            let Some(effect) = self.waiting.pop_front() else { return };
+            let Some(effect) = self.waiting.pop_front() else {
+                return;
+            };
             let (claim, shards) = match effect {
-                Effect::Claim { shards_max, grain, .. } => {
+                Effect::Claim {
+                    shards_max, grain, ..
+                } => {
                     let (claim, runs) = self.store.claim(shards_max, grain);
                     let (cut, totals) = (self.store.cut.clone(), self.store.totals);
-                    self.input(Input::Claimed { job: JOB, claim, runs, cut, totals });
+                    self.input(Input::Claimed {
+                        job: JOB,
+                        claim,
+                        runs,
+                        cut,
+                        totals,
+                    });
                     continue;
                 }
                 Effect::Accept { claim, outputs, .. } => {
@@ -241,7 +254,13 @@ impl World {
                 other => panic!("nothing fails for good here: {other:?}"),
             };
             let (totals, state) = (self.store.totals, self.store.state.unwrap_or(JobState::Queued));
-            self.input(Input::Counted { job: JOB, claim, shards, totals, state });
+            self.input(Input::Counted {
+                job: JOB,
+                claim,
+                shards,
+                totals,
+                state,
+            });
         }
     }
 
@@ -329,11 +348,15 @@ impl World {
             1 => report.lease = LeaseId(report.lease.0 ^ (1 + self.chance.below(1 << 20)) << 44),
             2 => report.lease = LeaseId(self.chance.below(u64::MAX)),
             _ => {
-                // A lease that lives, and a session that it was not given to.
+                // A lease that may live, and a worker that it was not given to.
                 let Some(held) = self.any_held() else { return };
-                let others = self.sessions.iter().find(|(session, _)| *session != held.session);
-                let Some((other, _)) = others else { return };
-                report = Report { session: *other, ..held };
+                let owner = self.owners.get(&held.session);
+                let other = self.sessions.iter().find(|(_, worker)| Some(worker) != owner);
+                let Some((other, _)) = other else { return };
+                report = Report {
+                    session: *other,
+                    ..held
+                };
             }
         }
         let before = self.accepts;
@@ -363,7 +386,10 @@ impl World {
             },
             busy_us: 1,
         };
-        self.input(Input::FromWorker { session: held.session, message });
+        self.input(Input::FromWorker {
+            session: held.session,
+            message,
+        });
     }
 
     /// Time passes: leases run out, stragglers are given to others.
@@ -417,15 +443,28 @@ fn play(seed: u64, shards: u32) -> Seen {
     let patience = u64::from(shards) * 200 + 100_000;
     while !world.is_over() {
         world.step();
-        assert!(world.seen.operations < patience, "seed {seed}: the job does not end");
+        assert!(
+            world.seen.operations < patience,
+            "seed {seed}: the job does not end"
+        );
     }
     let exact: u64 = (0..shards).map(answer).sum();
     assert_eq!(world.store.state, Some(JobState::Succeeded), "seed {seed}");
     assert_eq!(world.store.twice, 0, "seed {seed}: counted twice");
-    assert!(world.store.settled.iter().all(|settled| *settled), "seed {seed}: lost");
+    assert!(
+        world.store.settled.iter().all(|settled| *settled),
+        "seed {seed}: lost"
+    );
     assert_eq!(world.store.sum, exact, "seed {seed}");
-    assert_eq!(world.seen.stale_counted, 0, "seed {seed}: of {} stale reports", world.seen.stale);
-    assert_ne!(world.seen.naive_sum, exact, "seed {seed}: nothing would have gone wrong");
+    assert_eq!(
+        world.seen.stale_counted, 0,
+        "seed {seed}: of {} stale reports",
+        world.seen.stale
+    );
+    assert_ne!(
+        world.seen.naive_sum, exact,
+        "seed {seed}: nothing would have gone wrong"
+    );
     world.seen
 }
 
@@ -435,9 +474,17 @@ fn fenced_completion_counts_once() {
     let (mut all, mut stale, mut crashes, mut seeds) = (0, 0, 0, 0);
     while all < operations_min {
         let seen = play(seeds, shards);
-        (all, stale, crashes, seeds) = (all + seen.operations, stale + seen.stale, crashes + seen.crashes, seeds + 1);
+        (all, stale, crashes, seeds) = (
+            all + seen.operations,
+            stale + seen.stale,
+            crashes + seen.crashes,
+            seeds + 1,
+        );
     }
-    assert!(crashes > 0 && stale > all / 20, "{crashes} crashes, {stale} stale");
+    assert!(
+        crashes > 0 && stale > all / 20,
+        "{crashes} crashes, {stale} stale"
+    );
     promise::kept(
         "fenced_completion_counts_once",
         &format!(

@@ -65,8 +65,8 @@ export class Http {
     }
     if (answer.ok) return { answer };
     const error = await problemOf(answer);
-    // 429 and 503 say that nothing was done.
-    const busy = answer.status === 429 || answer.status === 503;
+    // 429, 503 and 507 say that nothing was done.
+    const busy = [429, 503, 507].includes(answer.status);
     return { error, ...(busy ? { waitMs: retryAfterMs(answer) ?? backoffMs(tries) } : {}) };
   }
 

@@ -45,16 +45,28 @@ pub fn run(seed: u64, workers: usize, work_s: u64) -> Churn {
     let rounds_max = usize::try_from(work_s / 5).unwrap_or(usize::MAX).max(3);
     let (faults, absences) = vanishings(&mut chance, workers, rounds_max);
     let shards = workers as u64 * u64::from(SLOTS) * work_s * SECOND_US / SHARD_US;
-    let mut world = World::new(seed, plan(workers, shards, faults.clone()), Trace::new(false), Sabotage::None);
+    let mut world = World::new(
+        seed,
+        plan(workers, shards, faults.clone()),
+        Trace::new(false),
+        Sabotage::None,
+    );
     world.churn = Some(Watch::default());
     world.run();
     let took_us = world.over.get(&0).copied().unwrap_or(u64::MAX);
     let watch = world.churn.take().unwrap_or_default();
     let mut broken: Vec<String> = world.ledger.violations.iter().map(|v| format!("{v:?}")).collect();
     if world.ledger.accepted.len() as u64 != shards {
-        broken.push(format!("{} of {shards} shards are accepted", world.ledger.accepted.len()));
+        broken.push(format!(
+            "{} of {shards} shards are accepted",
+            world.ledger.accepted.len()
+        ));
     }
-    let mut moments: Vec<u64> = faults.iter().map(|(at_us, _)| *at_us).filter(|us| *us < took_us).collect();
+    let mut moments: Vec<u64> = faults
+        .iter()
+        .map(|(at_us, _)| *at_us)
+        .filter(|us| *us < took_us)
+        .collect();
     moments.dedup();
     Churn {
         rounds: moments.len(),
@@ -79,7 +91,13 @@ fn vanishings(chance: &mut Chance, workers: usize, rounds: usize) -> (Vec<(u64, 
             let away_us = chance.between(AWAY_US.0, AWAY_US.1);
             back_us[worker] = at_us + away_us;
             absences.push((at_us, back_us[worker]));
-            faults.push((at_us, Fault::Vanish { worker, back_us: away_us }));
+            faults.push((
+                at_us,
+                Fault::Vanish {
+                    worker,
+                    back_us: away_us,
+                },
+            ));
         }
     }
     (faults, absences)

@@ -20,9 +20,16 @@ fn vanish_half_the_fleet() {
         assert!(run.broken.is_empty(), "seed {seed}: {run:?}");
         assert!(run.rounds >= 3 && run.lost > 0, "seed {seed}: {run:?}");
         assert!(run.again_us_max <= LEASE_US + SLACK_US, "seed {seed}: {run:?}");
-        assert!(share(run) <= 1.6, "seed {seed}: {:.2} of the ideal, {run:?}", share(run));
+        assert!(
+            share(run) <= 1.6,
+            "seed {seed}: {:.2} of the ideal, {run:?}",
+            share(run)
+        );
     }
-    let (rounds, lost): (usize, u64) = (runs.iter().map(|r| r.rounds).sum(), runs.iter().map(|r| r.lost).sum());
+    let (rounds, lost): (usize, u64) = (
+        runs.iter().map(|r| r.rounds).sum(),
+        runs.iter().map(|r| r.lost).sum(),
+    );
     let again_us = runs.iter().map(|run| run.again_us_max).max().unwrap_or(0);
     let worst = runs.iter().map(share).fold(0.0, f64::max);
     promise::kept(

@@ -75,7 +75,10 @@ impl WallClock {
             .args(["-shared", "-fPIC", "-O1", "-o"])
             .args([&library, &source])
             .status();
-        assert!(compiled.unwrap().success(), "the shim of the clock does not compile");
+        assert!(
+            compiled.unwrap().success(),
+            "the shim of the clock does not compile"
+        );
         let clock = Self {
             library,
             offset: folder.join("offset"),
@@ -86,7 +89,9 @@ impl WallClock {
 
     /// The command under this clock.
     pub(crate) fn over(&self, command: &mut Command) {
-        command.env("LD_PRELOAD", &self.library).env("CLOCK_OFFSET", &self.offset);
+        command
+            .env("LD_PRELOAD", &self.library)
+            .env("CLOCK_OFFSET", &self.offset);
     }
 
     /// Now, and for everything that is asked from now on. The file keeps its place, or the map would be of
@@ -141,16 +146,25 @@ async fn clock_jumps() {
     assert_eq!(lost(&site).await, 0, "leases ran out early");
     // What is offered twice at the end of a job is no lease that ran out.
     let again_max = (rounds + 1) * WORKERS * u64::from(MANNER.window);
-    assert!(executed <= all + again_max, "{executed} executions of {all} shards");
+    assert!(
+        executed <= all + again_max,
+        "{executed} executions of {all} shards"
+    );
     let longer = slowest.saturating_sub(still);
     assert!(longer <= LONGER_MAX, "{slowest:?} instead of {still:?}");
     // The clock is off: what people are shown says so, or nothing jumped.
     clock.jump(YEAR_S);
     let id = site.submit(1).await;
     let shown_ms = i64::try_from(site.job(id).await.submitted_ms).unwrap();
-    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let now_ms = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_millis();
     let ahead_ms = shown_ms - i64::try_from(now_ms).unwrap();
-    assert!(ahead_ms > (YEAR_S - HOUR_S) * 1_000, "the shim does nothing: {ahead_ms} ms");
+    assert!(
+        ahead_ms > (YEAR_S - HOUR_S) * 1_000,
+        "the shim does nothing: {ahead_ms} ms"
+    );
     site.assert_no_panic();
     promise::kept(
         "clock_jumps",

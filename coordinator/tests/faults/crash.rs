@@ -69,8 +69,16 @@ fn moments(chance: &mut Chance, kills: usize) -> Vec<(u64, Duration)> {
 
 async fn assert_known(site: &Site, told: &[(String, JobId)]) {
     for (key, id) in told {
-        let answer = site.api(Method::GET, &format!("/jobs/{id}")).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK, "{key}: {id} was answered for and is lost");
+        let answer = site
+            .api(Method::GET, &format!("/jobs/{id}"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            answer.status(),
+            StatusCode::OK,
+            "{key}: {id} was answered for and is lost"
+        );
     }
 }
 

@@ -95,15 +95,28 @@ async fn execute(socket: &mut Socket, lease: &Lease, network: u8, poison: &Poiso
             }
             Some(kind) => {
                 let tries = poison.note(shard, network);
-                let cause = if kind == HANGS { Cause::OutOfTime } else { Cause::Trapped };
+                let cause = if kind == HANGS {
+                    Cause::OutOfTime
+                } else {
+                    Cause::Trapped
+                };
                 // Another place in the program every time: it is not known to repeat.
                 let detail = format!("unreachable at {tries}");
                 let failure = Failure { cause, detail };
-                FromWorker::Failed { lease: lease.lease, shard, failure, busy_us: 10 }
+                FromWorker::Failed {
+                    lease: lease.lease,
+                    shard,
+                    failure,
+                    busy_us: 10,
+                }
             }
             None => {
                 let outputs = Outputs::single(shard, shard_output(lease, shard, 0).into());
-                FromWorker::Finished { lease: lease.lease, outputs, busy_us: 10 }
+                FromWorker::Finished {
+                    lease: lease.lease,
+                    outputs,
+                    busy_us: 10,
+                }
             }
         };
         if socket.send(frame(&message)).await.is_err() {
@@ -115,12 +128,24 @@ async fn execute(socket: &mut Socket, lease: &Lease, network: u8, poison: &Poiso
 
 async fn failed_items(site: &Site, id: JobId) -> BTreeSet<u64> {
     let path = format!("/jobs/{id}/results?order=index&limit=10000");
-    let text = site.api(Method::GET, &path).send().await.unwrap().text().await.unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let failed = lines.filter(|line| serde_json::from_value::<ResultLine>(line.clone()).is_ok_and(|line| {
-        matches!(line, ResultLine::Failed { .. })
-    }));
-    failed.map(|line| line["item"].as_u64().unwrap_or_else(|| panic!("{line}"))).collect()
+    let text = site
+        .api(Method::GET, &path)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let failed = lines.filter(|line| {
+        serde_json::from_value::<ResultLine>(line.clone())
+            .is_ok_and(|line| matches!(line, ResultLine::Failed { .. }))
+    });
+    failed
+        .map(|line| line["item"].as_u64().unwrap_or_else(|| panic!("{line}")))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,19 +167,36 @@ async fn poison_shard_dead_letters() {
     let id: JobId = job["id"].as_str().unwrap().parse().unwrap();
     let job = site.until_over(id).await;
     assert_eq!(job.state, JobState::Succeeded, "the others finish");
-    let wanted: BTreeSet<u64> =
-        (0..items).filter(|item| [TRAPS, HANGS, CRASHES].contains(&(item % EVERY))).collect();
+    let wanted: BTreeSet<u64> = (0..items)
+        .filter(|item| [TRAPS, HANGS, CRASHES].contains(&(item % EVERY)))
+        .collect();
     assert_eq!(job.counts.accepted, items - wanted.len() as u64);
-    assert_eq!(failed_items(&site, id).await, wanted, "the submitter sees which, and no other");
+    assert_eq!(
+        failed_items(&site, id).await,
+        wanted,
+        "the submitter sees which, and no other"
+    );
     let tries = poison.tries.lock().unwrap().clone();
     for (shard, networks) in &tries {
         let places: BTreeSet<u8> = networks.iter().copied().collect();
-        assert!(places.len() >= NETWORKS_MIN, "shard {shard} was tried on {networks:?}");
-        assert!((TRIES..=TRIES_MAX).contains(&networks.len()), "shard {shard}: {networks:?}");
+        assert!(
+            places.len() >= NETWORKS_MIN,
+            "shard {shard} was tried on {networks:?}"
+        );
+        assert!(
+            (TRIES..=TRIES_MAX).contains(&networks.len()),
+            "shard {shard}: {networks:?}"
+        );
     }
     let errors = site.get(&format!("/jobs/{id}/errors")).await.to_string();
-    assert!(errors.contains("out_of_time") && errors.contains("trapped"), "{errors}");
-    let shard = site.get(&format!("/jobs/{id}/shards/{CRASHES}")).await.to_string();
+    assert!(
+        errors.contains("out_of_time") && errors.contains("trapped"),
+        "{errors}"
+    );
+    let shard = site
+        .get(&format!("/jobs/{id}/shards/{CRASHES}"))
+        .await
+        .to_string();
     assert!(shard.contains("vanished"), "{shard}");
     // The program is mended: the failed ones go once more.
     poison.bad.store(false, Ordering::SeqCst);

@@ -153,14 +153,14 @@ async fn redis_goes_away_and_comes_back() {
         shared.server.kill();
         // The next commit fails, and then it is said.
         let problem = until("the problem is said", || site.unready()).await;
-        assert!(
-            problem["detail"].as_str().unwrap().contains("away"),
-            "{problem}"
-        );
+        assert!(problem["detail"].as_str().unwrap().contains("away"), "{problem}");
         let request = site.api(Method::POST, "/jobs").json(&body).send().await.unwrap();
         assert_eq!(request.status(), StatusCode::SERVICE_UNAVAILABLE);
         let refused = request.text().await.unwrap();
-        assert!(refused.contains("store_unavailable") && !refused.contains("Redis at"), "{refused}");
+        assert!(
+            refused.contains("store_unavailable") && !refused.contains("Redis at"),
+            "{refused}"
+        );
         let overview = site.get("/overview").await.to_string();
         assert!(overview.contains("Redis at 127.0.0.1"), "{overview}");
         shared.server.start_again();

@@ -45,7 +45,11 @@ impl Door {
     pub(crate) async fn submit(&self, key: Option<&str>, chance: &mut Chance) -> JobId {
         loop {
             let hasty = chance.below(10) < 3;
-            let patience = if hasty { Duration::from_micros(chance.below(20_000)) } else { PATIENCE };
+            let patience = if hasty {
+                Duration::from_micros(chance.below(20_000))
+            } else {
+                PATIENCE
+            };
             if let Some(id) = self.once(key, patience).await {
                 return id;
             }

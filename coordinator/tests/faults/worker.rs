@@ -72,9 +72,21 @@ impl Crew {
     pub(crate) fn new(address: SocketAddr, first: u64, count: u64, manner: Manner) -> Self {
         let (gate, waits) = watch::channel(false);
         let executed = Arc::<AtomicU64>::default();
-        let join = |worker| tokio::spawn(always(address, worker, manner, waits.clone(), Arc::clone(&executed)));
+        let join = |worker| {
+            tokio::spawn(always(
+                address,
+                worker,
+                manner,
+                waits.clone(),
+                Arc::clone(&executed),
+            ))
+        };
         let tasks = (first..first + count).map(join).collect();
-        Self { gate, tasks, executed }
+        Self {
+            gate,
+            tasks,
+            executed,
+        }
     }
 
     /// How many shards they executed, each time counted.
@@ -133,7 +145,9 @@ pub(crate) async fn work(socket: &mut Socket, manner: Manner) -> Result<(), Erro
 
 async fn work_counted(socket: &mut Socket, manner: Manner, executed: &AtomicU64) -> Result<(), Error> {
     while let Some(message) = socket.next().await {
-        let Message::Binary(bytes) = message? else { continue };
+        let Message::Binary(bytes) = message? else {
+            continue;
+        };
         match decode_to_worker(&bytes).unwrap() {
             ToWorker::Lease(lease) => {
                 tokio::time::sleep(Duration::from_millis(manner.lease_ms)).await;
@@ -156,7 +170,9 @@ pub(crate) async fn connect_from(address: SocketAddr, source: Ipv4Addr) -> Resul
     let socket = TcpSocket::new_v4()?;
     socket.bind((source, 0).into())?;
     let stream = MaybeTlsStream::Plain(socket.connect(address).await?);
-    Ok(tokio_tungstenite::client_async(request(address)?, stream).await?.0)
+    Ok(tokio_tungstenite::client_async(request(address)?, stream)
+        .await?
+        .0)
 }
 
 fn request(address: SocketAddr) -> Result<Request, Error> {

@@ -45,11 +45,24 @@ struct Pair {
 }
 
 fn submission(id: JobId, key: &str) -> Op {
-    let Op::AddJob { record, items, closed, chunk, .. } = add(id, 5) else {
+    let Op::AddJob {
+        record,
+        items,
+        closed,
+        chunk,
+        ..
+    } = add(id, 5)
+    else {
         unreachable!("`add` submits");
     };
     let record: Box<JobRecord> = record;
-    Op::AddJob { record, items, closed, chunk, key: Some(key.into()) }
+    Op::AddJob {
+        record,
+        items,
+        closed,
+        chunk,
+        key: Some(key.into()),
+    }
 }
 
 impl Pair {
@@ -64,7 +77,10 @@ impl Pair {
             };
             let mut store = RedisStore::open(&options).unwrap();
             coordinator::store::Store::restore(&mut store).unwrap();
-            World { store: Box::new(store), job: job_id(0) }
+            World {
+                store: Box::new(store),
+                job: job_id(0),
+            }
         });
         let mut pair = Self {
             server,
@@ -90,15 +106,29 @@ impl Pair {
             let claimed = self.worlds[turn % 2].claim(shards, grain);
             for part in claimed.runs {
                 // Not all of it: the rest is still with a worker when Redis loses it.
-                let kept = run(part.first, 1 + u32::try_from(self.chance.below(u64::from(part.count))).unwrap());
-                let items = claimed.cut.piece(kept).map_or(0, |piece| piece.end_item - piece.first_item);
+                let kept = run(
+                    part.first,
+                    1 + u32::try_from(self.chance.below(u64::from(part.count))).unwrap(),
+                );
+                let items = claimed
+                    .cut
+                    .piece(kept)
+                    .map_or(0, |piece| piece.end_item - piece.first_item);
                 let fill = u8::try_from(self.chance.below(251)).unwrap();
                 let mut some = outputs(kept, 3);
                 some.data = vec![fill; kept.count as usize * 3].into();
                 let job = self.worlds[0].job;
-                let op = Op::Accept { job, stage: 0, claim: claimed.claim, outputs: some, items, busy_us: 10 };
+                let op = Op::Accept {
+                    job,
+                    stage: 0,
+                    claim: claimed.claim,
+                    outputs: some,
+                    items,
+                    busy_us: 10,
+                };
                 assert_eq!(self.worlds[turn % 2].counted(op).shards, kept.count);
-                self.accepted.extend((kept.first..kept.end()).map(|shard| (shard, fill)));
+                self.accepted
+                    .extend((kept.first..kept.end()).map(|shard| (shard, fill)));
             }
         }
         let number = self.submitted.len() as u64 + 1;
@@ -138,7 +168,9 @@ impl Pair {
             let until = Instant::now() + BACK_MAX;
             // Twice: what the other one said again is heard, too.
             for beat in 0..2 {
-                let op = Op::Heartbeat { time_ms: self.time_ms + beat };
+                let op = Op::Heartbeat {
+                    time_ms: self.time_ms + beat,
+                };
                 while let Err(error) = world.try_one(op.clone()) {
                     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
                     assert!(Instant::now() < until, "{error}");
@@ -155,7 +187,10 @@ impl Pair {
             .collect();
         let counted = self.worlds[1].stored().totals.shards_accepted as usize;
         let reader = self.worlds[1].reader();
-        let has_jobs = self.submitted.iter().all(|(id, _)| reader.job(*id).unwrap().is_some());
+        let has_jobs = self
+            .submitted
+            .iter()
+            .all(|(id, _)| reader.job(*id).unwrap().is_some());
         found == self.accepted && counted == self.accepted.len() && has_jobs
     }
 
@@ -195,7 +230,10 @@ impl Pair {
 }
 
 fn connection(server: &RedisServer) -> redis::Connection {
-    redis::Client::open(server.url()).unwrap().get_connection().unwrap()
+    redis::Client::open(server.url())
+        .unwrap()
+        .get_connection()
+        .unwrap()
 }
 
 fn command(server: &RedisServer, words: &[&str]) {
@@ -206,7 +244,9 @@ fn command(server: &RedisServer, words: &[&str]) {
 
 fn info(server: &RedisServer, name: &str) -> String {
     let text: String = redis::cmd("INFO").query(&mut connection(server)).unwrap();
-    let found = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")).map(str::to_owned));
+    let found = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name}:")).map(str::to_owned));
     found.unwrap_or_default().trim().to_owned()
 }
 
@@ -221,23 +261,36 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 #[test]
 fn redis_failover_reassert() {
     let mut told = Vec::new();
-    for (loss, rounds) in [(Loss::Tail, promise::amount(4, 200)), (Loss::Replica, promise::amount(2, 60))] {
+    for (loss, rounds) in [
+        (Loss::Tail, promise::amount(4, 200)),
+        (Loss::Replica, promise::amount(2, 60)),
+    ] {
         let mut pair = Pair::new(true);
         pair.work();
         for round in 0..rounds {
             pair.lose(loss);
-            assert!(pair.is_whole(), "{loss:?}, round {round}: something is lost or changed");
+            assert!(
+                pair.is_whole(),
+                "{loss:?}, round {round}: something is lost or changed"
+            );
         }
         pair.assert_keys();
         told.push(format!(
             "{rounds} times {}: 0 of {} accepted shards and {} jobs lost",
-            if loss == Loss::Tail { "the end of the file gone" } else { "a lagging replica promoted" },
+            if loss == Loss::Tail {
+                "the end of the file gone"
+            } else {
+                "a lagging replica promoted"
+            },
             pair.accepted.len(),
             pair.submitted.len()
         ));
         pair.finish();
     }
-    promise::kept("redis_failover_reassert", &format!("two coordinators; {}", told.join("; ")));
+    promise::kept(
+        "redis_failover_reassert",
+        &format!("two coordinators; {}", told.join("; ")),
+    );
 }
 
 /// Without a journal the same losses are losses.

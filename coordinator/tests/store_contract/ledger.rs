@@ -44,7 +44,12 @@ fn credit(account: AccountId, batch: u32, name: Option<&str>) -> Op {
 pub(crate) fn an_account_is_remembered(open: Open<'_>) {
     let mut world = World::empty(open);
     assert_eq!(world.reader().account(ANA).unwrap(), None);
-    let stands = |standing| op(Entry::Stands { account: ANA, standing });
+    let stands = |standing| {
+        op(Entry::Stands {
+            account: ANA,
+            standing,
+        })
+    };
     let caught = |shard| {
         op(Entry::Caught {
             account: BOB,
@@ -63,7 +68,11 @@ pub(crate) fn an_account_is_remembered(open: Open<'_>) {
     world.store.commit(&ops).unwrap();
     let world = world.again(open);
     let ana = world.reader().account(ANA).unwrap().unwrap();
-    assert_eq!(ana.standings, [standing(1, 5, 2), standing(2, 1, 0)], "it never falls behind");
+    assert_eq!(
+        ana.standings,
+        [standing(1, 5, 2), standing(2, 1, 0)],
+        "it never falls behind"
+    );
     assert!(!ana.caught && world.reader().account(BOB).unwrap().unwrap().caught);
 }
 
@@ -84,24 +93,46 @@ pub(crate) fn verified_work_is_booked_once_and_for_good(open: Open<'_>) {
     ];
     world.store.commit(&first).unwrap();
     // Sent again, under whatever name: it is there already.
-    world.store.commit(&[credit(ANA, 1, Some("Eve")), credit(BOB, 1, None)]).unwrap();
+    world
+        .store
+        .commit(&[credit(ANA, 1, Some("Eve")), credit(BOB, 1, None)])
+        .unwrap();
     let mut world = world.again(open);
     let reader = world.reader();
     let given = |account| reader.account(account).unwrap().unwrap();
     assert_eq!(given(ANA).name.as_deref(), Some("Ana"));
-    assert_eq!((given(ANA).credited.shards, given(ANA).credited.items, given(ANA).credited.bookings), (6, 12, 1));
+    assert_eq!(
+        (
+            given(ANA).credited.shards,
+            given(ANA).credited.items,
+            given(ANA).credited.bookings
+        ),
+        (6, 12, 1)
+    );
     assert_eq!((given(BOB).name, given(BOB).credited.bookings), (None, 2));
 
     let pages: Vec<u32> = {
         let newest = reader.bookings(BOB, None, 1).unwrap();
         let older = reader.bookings(BOB, Some(newest[0].0), 9).unwrap();
         assert_eq!(reader.bookings(BOB, Some(older[0].0), 9).unwrap(), []);
-        newest.iter().chain(&older).map(|(_, booking)| booking.id.batch).collect()
+        newest
+            .iter()
+            .chain(&older)
+            .map(|(_, booking)| booking.id.batch)
+            .collect()
     };
     assert_eq!(pages, [3, 2]);
     let booking = reader.bookings(ANA, None, 9).unwrap().remove(0).1;
     assert_eq!(reader.booking(booking.id).unwrap(), Some(booking.clone()));
-    assert_eq!(reader.booking(ReceiptId { batch: 9, ..booking.id }).unwrap(), None);
+    assert_eq!(
+        reader
+            .booking(ReceiptId {
+                batch: 9,
+                ..booking.id
+            })
+            .unwrap(),
+        None
+    );
     let runs: Vec<(u32, u32)> = booking.runs.iter().map(|run| (run.first, run.count)).collect();
     assert_eq!(runs, [(10, 5), (17, 1)], "neighbours are one run");
     let mut digests = Vec::new();
@@ -122,7 +153,12 @@ pub(crate) fn verified_work_is_booked_once_and_for_good(open: Open<'_>) {
     world.one(named(ANA, None));
     assert_eq!(listed(&world), ["Bob"]);
     let (account, job, shard, time_ms) = (BOB, JobId(16), 1, NOW_MS);
-    world.one(op(Entry::Caught { account, job, shard, time_ms }));
+    world.one(op(Entry::Caught {
+        account,
+        job,
+        shard,
+        time_ms,
+    }));
     assert_eq!(listed(&world), Vec::<String>::new(), "liars are not listed");
 }
 

@@ -35,7 +35,10 @@ fn stale_epoch_never_acks() {
     let options = RedisOptions::new(server.url());
     let mut open = || Box::new(RedisStore::open(&options).unwrap()) as Box<dyn Store>;
     let redis = shards::stale_claims(&mut open, on_redis);
-    assert!(sqlite.stale > on_sqlite / 10 && redis.stale > on_redis / 10, "{sqlite:?} {redis:?}");
+    assert!(
+        sqlite.stale > on_sqlite / 10 && redis.stale > on_redis / 10,
+        "{sqlite:?} {redis:?}"
+    );
     promise::kept(
         "stale_epoch_never_acks",
         &format!(

@@ -11,8 +11,8 @@ use protocol::job::JobState;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 const JOB_SCRIPT: &str = include_str!("../../src/store/redis/job.lua");
 
@@ -228,7 +228,11 @@ impl Proxy {
                 std::thread::spawn(move || pass(server, client, Some(&flag)));
             }
         });
-        Self { port, swallow, target: aimed_at }
+        Self {
+            port,
+            swallow,
+            target: aimed_at,
+        }
     }
 }
 
@@ -332,10 +336,15 @@ fn redis_durability_declared() {
     let kills = promise::amount(3, 40);
     for kill in 0..kills {
         let (first, end) = (shards * kill / kills, shards * (kill + 1) / kills);
-        (first..end).for_each(|shard| assert_eq!(world.accept(claim, outputs(run(shard, 1), 8), 1).shards, 1));
+        (first..end)
+            .for_each(|shard| assert_eq!(world.accept(claim, outputs(run(shard, 1), 8), 1).shards, 1));
         server.kill();
         server.start_again();
-        assert_eq!(world.stored().totals.shards_accepted, end, "lost with appendfsync always");
+        assert_eq!(
+            world.stored().totals.shards_accepted,
+            end,
+            "lost with appendfsync always"
+        );
     }
     promise::kept(
         "redis_durability_declared",

@@ -50,7 +50,15 @@ impl RedisServer {
     #[allow(dead_code, reason = "for tests of failover")]
     pub(crate) fn replica(&self) -> Self {
         let port = self.port.to_string();
-        Self::start(&["--appendonly", "yes", "--appendfsync", "always", "--replicaof", "127.0.0.1", &port])
+        Self::start(&[
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--replicaof",
+            "127.0.0.1",
+            &port,
+        ])
     }
 
     /// Length of the file in which it writes what it is told.
@@ -62,14 +70,18 @@ impl RedisServer {
     /// Forgets what it wrote behind `bytes`. It is not running.
     #[allow(dead_code, reason = "for tests of failover")]
     pub(crate) fn cut_log(&self, bytes: u64) {
-        let file = std::fs::File::options().write(true).open(self.log_path()).unwrap();
+        let file = std::fs::File::options()
+            .write(true)
+            .open(self.log_path())
+            .unwrap();
         file.set_len(bytes).unwrap();
     }
 
     fn log_path(&self) -> std::path::PathBuf {
         let files = std::fs::read_dir(self.folder.path().join("appendonlydir")).unwrap();
         let mut logs = files.map(|file| file.unwrap().path());
-        logs.find(|path| path.to_string_lossy().ends_with(".incr.aof")).unwrap()
+        logs.find(|path| path.to_string_lossy().ends_with(".incr.aof"))
+            .unwrap()
     }
 
     /// `kill -9`.

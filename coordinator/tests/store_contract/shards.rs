@@ -362,7 +362,8 @@ struct Fence {
 impl Fence {
     fn claim(&mut self) {
         let claimed = self.world.claim(1 + self.chance.below(60), 1);
-        self.live.extend(claimed.runs.into_iter().map(|run| (claimed.claim, run)));
+        self.live
+            .extend(claimed.runs.into_iter().map(|run| (claimed.claim, run)));
     }
 
     /// The output of a part of a claim, and how many of its shards must be counted.
@@ -401,25 +402,42 @@ impl Fence {
         let counted: Vec<u32> = dones.iter().map(shards_of).collect();
         assert_eq!(counted, wanted);
         let model = &self.model;
-        let is_open = |(_, run): &(ClaimId, ShardRun)| (run.first..run.end()).any(|s| !model.contains_key(&s));
+        let is_open =
+            |(_, run): &(ClaimId, ShardRun)| (run.first..run.end()).any(|s| !model.contains_key(&s));
         self.live.retain(is_open);
     }
 
     /// Another coordinator takes its place.
     fn restart(self, open: Open<'_>) -> Self {
-        let Self { world, chance, model, live, mut dead, mut tried } = self;
+        let Self {
+            world,
+            chance,
+            model,
+            live,
+            mut dead,
+            mut tried,
+        } = self;
         tried.restarts += 1;
         dead.extend(live);
         dead.drain(..dead.len().saturating_sub(DEAD_MAX));
         let mut world = world.again(open);
         let restored = world.store.restore().unwrap();
         let claims = restored.into_iter().filter_map(|(_, claimed)| claimed);
-        let live = claims.flat_map(|(claim, runs)| runs.into_iter().map(move |run| (claim, run))).collect();
+        let live = claims
+            .flat_map(|(claim, runs)| runs.into_iter().map(move |run| (claim, run)))
+            .collect();
         for beat in 0..if world.store.is_shared() { 30 } else { 0 } {
             let time_ms = NOW_MS + tried.restarts * 60_000 + beat * BEAT_MS;
             world.one(Op::Heartbeat { time_ms });
         }
-        Self { world, chance, model, live, dead, tried }
+        Self {
+            world,
+            chance,
+            model,
+            live,
+            dead,
+            tried,
+        }
     }
 }
 
@@ -449,8 +467,12 @@ pub(crate) fn stale_claims(open: Open<'_>, operations: u64) -> Tried {
     }
     loop {
         fence.claim();
-        let Some((claim, rest)) = fence.live.pop() else { break };
-        let left = (rest.first..rest.end()).filter(|shard| !fence.model.contains_key(shard)).count();
+        let Some((claim, rest)) = fence.live.pop() else {
+            break;
+        };
+        let left = (rest.first..rest.end())
+            .filter(|shard| !fence.model.contains_key(shard))
+            .count();
         let counted = fence.world.accept(claim, outputs(rest, 3), 1);
         assert_eq!(counted.shards as usize, left);
         for shard in rest.first..rest.end() {
@@ -459,7 +481,13 @@ pub(crate) fn stale_claims(open: Open<'_>, operations: u64) -> Tried {
     }
     let totals = fence.world.stored().totals;
     assert_eq!(u64::from(totals.shards_accepted), items, "lost or counted twice");
-    let wanted = fence.model.iter().map(|(shard, fill)| (*shard, vec![*fill; 3].into()));
-    assert!(fence.world.results().into_iter().eq(wanted), "an accepted output changed");
+    let wanted = fence
+        .model
+        .iter()
+        .map(|(shard, fill)| (*shard, vec![*fill; 3].into()));
+    assert!(
+        fence.world.results().into_iter().eq(wanted),
+        "an accepted output changed"
+    );
     fence.tried
 }

@@ -170,7 +170,11 @@ impl Call {
 
     /// Cuts a job as far as it is known to have been.
     pub(super) fn extend(&mut self, known: &Known) {
-        let head = [&known.next_shard.to_le_bytes()[..], &known.next_item.to_le_bytes()].concat();
+        let head = [
+            &known.next_shard.to_le_bytes()[..],
+            &known.next_item.to_le_bytes(),
+        ]
+        .concat();
         self.push(None, "M", &[&head, &known.segments]);
     }
 

@@ -97,7 +97,9 @@ impl Journal {
 
     /// Which run of which Redis was last known to hold everything that is here.
     pub(super) fn run(&self) -> Result<Option<String>> {
-        let asked = self.database.query_row("SELECT run FROM redis", [], |row| row.get(0));
+        let asked = self
+            .database
+            .query_row("SELECT run FROM redis", [], |row| row.get(0));
         self.told(asked.optional())
     }
 
@@ -160,12 +162,18 @@ impl Journal {
     /// Jobs that are not in `open` are over; those that are for long enough are forgotten.
     pub(super) fn prune(&mut self, open: &[JobId], time_ms: u64) -> Result<()> {
         for known in self.jobs()?.into_iter().filter(|known| known.job != NO_JOB) {
-            let over_ms = if open.contains(&known.job) { None } else { Some(time_ms.cast_signed()) };
+            let over_ms = if open.contains(&known.job) {
+                None
+            } else {
+                Some(time_ms.cast_signed())
+            };
             let sql = match over_ms {
                 Some(_) => "UPDATE jobs SET over_ms = ?2 WHERE job = ?1 AND over_ms IS NULL",
                 None => "UPDATE jobs SET over_ms = ?2 WHERE job = ?1 AND over_ms IS NOT NULL",
             };
-            let marked = self.database.execute(sql, params![known.job.0.cast_signed(), over_ms]);
+            let marked = self
+                .database
+                .execute(sql, params![known.job.0.cast_signed(), over_ms]);
             self.told(marked)?;
         }
         let before = time_ms.saturating_sub(KEPT_MS).cast_signed();
@@ -231,7 +239,10 @@ fn write(
 /// As `job.lua` keeps them.
 fn segments(cut: &Cut) -> Vec<u8> {
     let each = |segment: &protocol::cut::Segment| {
-        let (shard, item) = (segment.first_shard.to_le_bytes(), segment.first_item.to_le_bytes());
+        let (shard, item) = (
+            segment.first_shard.to_le_bytes(),
+            segment.first_item.to_le_bytes(),
+        );
         [&shard[..], &item, &segment.grain.to_le_bytes()].concat()
     };
     cut.segments().iter().flat_map(each).collect()
@@ -264,7 +275,11 @@ mod tests {
 
     #[test]
     fn parts_are_joined_and_taken_apart() {
-        for each in [vec![], vec![b"".to_vec()], vec![b"head".to_vec(), Vec::new(), vec![7; 70_000]]] {
+        for each in [
+            vec![],
+            vec![b"".to_vec()],
+            vec![b"head".to_vec(), Vec::new(), vec![7; 70_000]],
+        ] {
             assert_eq!(parts(&joined(&each)), each);
         }
     }

@@ -58,7 +58,10 @@ pub(super) fn command(scripts: &Scripts, entry: &Entry) -> Result<Cmd> {
         Entry::Credit(credit) => {
             let booking = credit.booking();
             let mut command = script(scripts, credit.account);
-            command.arg("credit").arg(booking.id.to_string()).arg(json(&booking)?);
+            command
+                .arg("credit")
+                .arg(booking.id.to_string())
+                .arg(json(&booking)?);
             command.arg(booking.shards).arg(booking.items);
             command.arg(credit.name.as_deref().unwrap_or_default());
             command
@@ -109,8 +112,13 @@ impl RedisReader {
         let ids: Vec<Vec<u8>> = self.list(command)?.into_iter().filter_map(bytes).collect();
         let mut command = redis::cmd("HMGET");
         command.arg(key::BOOKINGS).arg(&ids);
-        let found = self.list(command)?.into_iter().map(|value| read(value, "a booking"));
-        let numbered = (begin + 1..).zip(found).map(|(number, booking)| Ok((number, booking?)));
+        let found = self
+            .list(command)?
+            .into_iter()
+            .map(|value| read(value, "a booking"));
+        let numbered = (begin + 1..)
+            .zip(found)
+            .map(|(number, booking)| Ok((number, booking?)));
         let mut page = numbered.collect::<Result<Vec<_>>>()?;
         page.reverse();
         Ok(page)

@@ -122,7 +122,10 @@ impl Link {
     pub(super) fn run_id(&mut self) -> Result<Option<String>, StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.address.connect().map_err(|error| self.address.explain(&error))?,
+            None => self
+                .address
+                .connect()
+                .map_err(|error| self.address.explain(&error))?,
         };
         let run = run_id(&mut connection).map_err(|error| self.address.explain(&error))?;
         self.connection = Some(connection);

@@ -43,7 +43,12 @@ impl Keeping {
 impl RedisStore {
     /// Opens the journal, and says again what an earlier life of this coordinator left in it.
     pub(super) fn begin_journal(&mut self) -> Result<()> {
-        let Some(folder) = self.keeping.folder.clone().filter(|_| self.keeping.journal.is_none()) else {
+        let Some(folder) = self
+            .keeping
+            .folder
+            .clone()
+            .filter(|_| self.keeping.journal.is_none())
+        else {
             return Ok(());
         };
         let journal = Journal::open(&folder)?;
@@ -90,7 +95,11 @@ impl RedisStore {
 
     /// Before anything is said to a Redis that took the place of another.
     pub(super) fn greet_other(&mut self) -> Result<()> {
-        if self.link.is_other { self.look_at_run(false) } else { Ok(()) }
+        if self.link.is_other {
+            self.look_at_run(false)
+        } else {
+            Ok(())
+        }
     }
 
     fn reassert(&mut self, journal: &Journal) -> Result<()> {
@@ -113,7 +122,9 @@ impl RedisStore {
         let mut after = 0;
         loop {
             let page = journal.said(NO_JOB, after, PAGE_BYTES)?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
+            let Some((last, _)) = page.last() else {
+                return Ok(());
+            };
             after = *last;
             let mut pipeline = redis::pipe();
             for command in page.iter().filter_map(|(_, said)| said.as_command()) {
@@ -159,7 +170,9 @@ impl RedisStore {
         let name = job_name(known.job);
         let mut command = self.registry_call();
         command.arg("new").arg(&name).arg(&known.key);
-        command.arg(if stands.state.is_over() { "over" } else { "open" }).arg(&name);
+        command
+            .arg(if stands.state.is_over() { "over" } else { "open" })
+            .arg(&name);
         // Also to this coordinator, which has claims that are void.
         self.link.send(redis::pipe().add_command(command)).map(drop)
     }
@@ -214,13 +227,18 @@ impl RedisStore {
 
     fn read_submission(&mut self, job: JobId) -> Result<Vec<Said>> {
         let mut fields = redis::cmd("HMGET");
-        fields.arg(job_key(job, "meta")).arg(&["record", "items", "closed"]);
+        fields
+            .arg(job_key(job, "meta"))
+            .arg(&["record", "items", "closed"]);
         let mut pipeline = redis::pipe();
         pipeline.add_command(fields);
         pipeline.add_command(Cmd::zrange(job_key(job, "chunks"), 0, -1));
         let mut answers = self.link.send(&pipeline)?.into_iter();
         let mut fields = array(answers.next().unwrap_or(Value::Nil))?.into_iter();
-        let record = fields.next().and_then(bytes).ok_or_else(|| corrupt("a job's record"))?;
+        let record = fields
+            .next()
+            .and_then(bytes)
+            .ok_or_else(|| corrupt("a job's record"))?;
         let mut count = || fields.next().as_ref().and_then(number).unwrap_or(0);
         let (items, is_closed) = (count(), count() == 1);
         let chunks = array(answers.next().unwrap_or(Value::Nil))?;
@@ -228,7 +246,12 @@ impl RedisStore {
             return Ok(vec![Said::submitted(job, record, (items, is_closed))]);
         }
         let mut said = vec![Said::submitted(job, record, (0, false))];
-        said.extend(chunks.into_iter().filter_map(bytes).map(|chunk| Said::chunk(job, chunk)));
+        said.extend(
+            chunks
+                .into_iter()
+                .filter_map(bytes)
+                .map(|chunk| Said::chunk(job, chunk)),
+        );
         said.extend(is_closed.then(|| Said::closed(job)));
         Ok(said)
     }

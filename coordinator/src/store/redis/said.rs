@@ -1,8 +1,8 @@
 //! Operations as they are said again to a Redis that may have lost them: without a claim, and so that saying
 //! them to one that has them changes nothing.
 use super::batch::registry_key;
-use super::encode::{Call, accept_head, chunk_bytes, submit_head};
 use super::decode::Standing;
+use super::encode::{Call, accept_head, chunk_bytes, submit_head};
 use crate::store::life::state_number;
 use crate::store::{Done, Op, StoreError};
 use protocol::cut::ShardRun;
@@ -45,14 +45,28 @@ fn first_item(run: ShardRun, stands: &Standing) -> Option<u64> {
 impl Said {
     pub(super) fn new(job: JobId, letter: &str, args: Vec<Vec<u8>>) -> Self {
         let (letter, key) = (letter.to_owned(), Vec::new());
-        Self { job, letter, args, key }
+        Self {
+            job,
+            letter,
+            args,
+            key,
+        }
     }
 
     /// What has to be said again of an operation that was answered like this; nothing where it would come to
     /// the same by itself: failures are found again, and a job runs again without being told.
     pub(super) fn of(op: &Op, done: &Done, stands: Option<&Standing>) -> Result<Option<Self>, StoreError> {
         Ok(match (op, done) {
-            (Op::AddJob { record, items, closed, chunk, key }, Done::JobAdded { older: None }) => {
+            (
+                Op::AddJob {
+                    record,
+                    items,
+                    closed,
+                    chunk,
+                    key,
+                },
+                Done::JobAdded { older: None },
+            ) => {
                 let json = serde_json::to_vec(record)
                     .map_err(|error| StoreError::Corrupt(format!("a job's record: {error}")))?;
                 let mut said = Self::submitted(record.id, json, (*items, *closed));
@@ -60,23 +74,54 @@ impl Said {
                 said.key = registry_key(record, key.as_deref());
                 Some(said)
             }
-            (Op::AppendItems { job, .. }, Done::ItemsAppended { chunk: Some(chunk), .. }) => {
-                Some(Self::new(*job, CHUNK, vec![chunk_bytes(*chunk)]))
-            }
+            (
+                Op::AppendItems { job, .. },
+                Done::ItemsAppended {
+                    chunk: Some(chunk), ..
+                },
+            ) => Some(Self::new(*job, CHUNK, vec![chunk_bytes(*chunk)])),
             (Op::CloseItems { job }, _) => Some(Self::closed(*job)),
-            (Op::Accept { job, outputs, items, busy_us, .. }, Done::Counted { shards, .. }) if *shards > 0 => {
+            (
+                Op::Accept {
+                    job,
+                    outputs,
+                    items,
+                    busy_us,
+                    ..
+                },
+                Done::Counted { shards, .. },
+            ) if *shards > 0 => {
                 stands.and_then(|stands| outputs_said(*job, outputs, (*items, *busy_us), stands))
             }
-            (Op::AcceptBlob { job, shard, blob, items, busy_us, .. }, Done::Counted { shards, .. }) => {
-                let run = ShardRun { first: *shard, count: 1 };
+            (
+                Op::AcceptBlob {
+                    job,
+                    shard,
+                    blob,
+                    items,
+                    busy_us,
+                    ..
+                },
+                Done::Counted { shards, .. },
+            ) => {
+                let run = ShardRun {
+                    first: *shard,
+                    count: 1,
+                };
                 let first = stands.and_then(|stands| first_item(run, stands));
                 let head = first.map(|item| head(run, (*items, *busy_us), BLOB, item));
                 head.filter(|_| *shards > 0)
                     .map(|head| Self::new(*job, OUTPUTS, vec![head, Vec::new(), blob.0.to_vec()]))
             }
-            (Op::SetState { job, state, reason, time_ms }, Done::Counted { state: now, .. })
-                if state == now && lasts(*state) =>
-            {
+            (
+                Op::SetState {
+                    job,
+                    state,
+                    reason,
+                    time_ms,
+                },
+                Done::Counted { state: now, .. },
+            ) if state == now && lasts(*state) => {
                 let flags = [state_number(*state), u8::from(reason.is_some())];
                 let head = [&flags[..], &time_ms.to_le_bytes()].concat();
                 let reason = reason.clone().unwrap_or_default().into_bytes();
@@ -135,7 +180,10 @@ impl Said {
 
 /// Whether a job that was said to be in this state stays in it for good.
 fn lasts(state: JobState) -> bool {
-    matches!(state, JobState::Succeeded | JobState::Canceling | JobState::Canceled)
+    matches!(
+        state,
+        JobState::Succeeded | JobState::Canceling | JobState::Canceled
+    )
 }
 
 fn head(run: ShardRun, (items, busy_us): (u64, u64), kind: u8, first_item: u64) -> Vec<u8> {
@@ -152,8 +200,15 @@ fn head(run: ShardRun, (items, busy_us): (u64, u64), kind: u8, first_item: u64) 
 fn outputs_said(job: JobId, outputs: &Outputs, counts: (u64, u64), stands: &Standing) -> Option<Said> {
     let (kind, lengths) = match &outputs.lengths {
         Lengths::Equal(length) => (EQUAL, length.to_le_bytes().to_vec()),
-        Lengths::Each(each) => (EACH, each.iter().flat_map(|length| length.to_le_bytes()).collect()),
+        Lengths::Each(each) => (
+            EACH,
+            each.iter().flat_map(|length| length.to_le_bytes()).collect(),
+        ),
     };
     let head = head(outputs.run, counts, kind, first_item(outputs.run, stands)?);
-    Some(Said::new(job, OUTPUTS, vec![head, lengths, outputs.data.to_vec()]))
+    Some(Said::new(
+        job,
+        OUTPUTS,
+        vec![head, lengths, outputs.data.to_vec()],
+    ))
 }

@@ -20,7 +20,9 @@ pub fn copy_database(folder: &Path, to: &Path) -> Result<(), StoreError> {
     let copied = open(&path).and_then(|database| {
         schema::known(&database).map_err(|error| schema_error(&path, error))?;
         let told = |error| explain(&path, &error);
-        let name = to.to_str().ok_or_else(|| corrupt("a folder's name", "it is not UTF-8"))?;
+        let name = to
+            .to_str()
+            .ok_or_else(|| corrupt("a folder's name", "it is not UTF-8"))?;
         // One transaction that only reads: what is committed meanwhile is not in it.
         database.execute("VACUUM INTO ?1", [name]).map_err(told)
     });
@@ -74,7 +76,9 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let database = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
     let patience = Duration::from_millis(BUSY_MS_MAX);
-    database.busy_timeout(patience).map_err(|error| explain(path, &error))?;
+    database
+        .busy_timeout(patience)
+        .map_err(|error| explain(path, &error))?;
     Ok(database)
 }
 
