@@ -8,7 +8,9 @@ mod bindgen;
 mod command;
 mod compress;
 mod counts;
+mod fuzz;
 mod house;
+mod promises;
 mod setup;
 mod start;
 mod suite;
@@ -53,6 +55,10 @@ enum Task {
     Start(start::Start),
     /// Run every check there is.
     Test(suite::Test),
+    /// Throw made-up bytes at every parser that reads what strangers send.
+    Fuzz(fuzz::Fuzz),
+    /// Run the tests of the promises in their full form, and write what they saw to docs/reliability.md.
+    Soak(promises::Soak),
     /// Check the house's own rules: sizes, directions, purity, names.
     Tidy,
     /// Replay the simulator: `cargo xtask sim -- SEED`; or set liars against the trust levels:
@@ -88,6 +94,8 @@ fn run(task: Task) -> Result<()> {
         Task::Setup { tests } => setup::run(&house, tests),
         Task::Start(start) => start::run(&house, &start),
         Task::Test(test) => suite::run(&house, &test),
+        Task::Fuzz(fuzz) => fuzz::run(&house, &fuzz),
+        Task::Soak(soak) => promises::soak(&house, &soak),
         Task::Tidy => tidy::run(&house),
         Task::Sim { args } => sim(&house, &args),
         Task::Bench { args } => forward(&house, &["--release", "--package", "bench"], &args),

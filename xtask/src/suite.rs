@@ -6,7 +6,7 @@
 use crate::command;
 use crate::counts::Counts;
 use crate::house::House;
-use crate::{setup, tidy, web};
+use crate::{promises, setup, tidy, web};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use std::io::{BufRead as _, BufReader, Read, Write};
@@ -39,7 +39,7 @@ struct Step {
     run: Run,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "setup",
         needs: &[],
@@ -95,6 +95,16 @@ const STEPS: [Step; 11] = [
         needs: &["build"],
         run: playwright,
     },
+    Step {
+        name: "fuzz",
+        needs: &["build"],
+        run: fuzz,
+    },
+    Step {
+        name: "promises",
+        needs: &["rust", "playwright", "fuzz"],
+        run: |house| once(promises::check(house)),
+    },
 ];
 
 /// How a step ended.
@@ -123,6 +133,7 @@ pub(crate) fn run(house: &House, test: &Test) -> Result<()> {
     {
         bail!("there is no step {unknown:?}; the steps are {}", known.join(", "));
     }
+    promises::begin(house)?;
     let mut rows: Vec<Row> = Vec::new();
     for step in STEPS.iter().filter(|step| test.wants(step.name)) {
         let row = run_step(house, step, &rows);
@@ -267,13 +278,20 @@ fn rust_tests(house: &House) -> Result<Counts> {
     };
     cargo
         .args(subcommand)
-        .args(["--workspace", "--no-fail-fast", "--locked"]);
+        .args(["--workspace", "--no-fail-fast", "--locked"])
+        .env(promises::FOLDER_VARIABLE, promises::folder(house));
     counted(&mut cargo)
 }
 
 fn sim(house: &House) -> Result<Counts> {
     let mut sim = command::program(house, house.built("debug", "sim"));
     once(command::run(sim.args(["--seeds", SIM_SEEDS])))
+}
+
+fn fuzz(house: &House) -> Result<Counts> {
+    let seen = crate::fuzz::all(house, crate::fuzz::SHORT)?;
+    eprintln!("xtask: {seen}");
+    once(promises::tell(house, "fuzz_all_parsers", &seen))
 }
 
 fn node_tests(house: &House) -> Result<Counts> {
@@ -310,6 +328,7 @@ fn playwright(house: &House) -> Result<Counts> {
             let mut playwright = command::program(house, house.npm_bin("playwright"));
             playwright.arg("test").arg("--config").arg(config);
             playwright.env("XTASK_ELYTRA", house.built("debug", "elytra"));
+            playwright.env(promises::FOLDER_VARIABLE, promises::folder(house));
             counts += counted(&mut playwright)?;
         }
     }

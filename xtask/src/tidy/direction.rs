@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Each package of ours and those of ours that it may build on. Tests may use more.
-const MAY_KNOW: [(&str, &[&str]); 24] = [
+const MAY_KNOW: [(&str, &[&str]); 26] = [
     ("kernel-abi", &[]),
     ("kernel-macros", &[]),
     ("elytra-kernel", &["kernel-abi", "kernel-macros"]),
@@ -72,6 +72,11 @@ const MAY_KNOW: [(&str, &[&str]); 24] = [
     ("functions", &["protocol", "kernel-abi", "program", "runtime"]),
     // Only tests know it.
     ("promise", &[]),
+    (
+        "fuzz",
+        &["protocol", "kernel-abi", "program", "wasi", "coordinator"],
+    ),
+    ("supply", &[]),
     ("xtask", &[]),
 ];
 
