@@ -3,6 +3,7 @@ use crate::support::{Server, soon};
 use axum::Router;
 use axum::routing::get;
 use coordinator::accept::{Options, serve};
+use coordinator::net::Networks;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,8 +19,11 @@ async fn start(connections_max: usize, head_time_max: Duration) -> (SocketAddr, 
     let router = Router::new().route("/", get(|| async { "hello" }));
     let options = Options {
         connections_max,
+        connections_per_address_max: 3,
+        exempt: Networks::default(),
         head_time_max,
         drain_time_max: Duration::from_secs(5),
+        tls: None,
     };
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(serve(listener, router, options, stopping));
@@ -59,6 +63,19 @@ async fn a_connection_too_many_is_turned_away_and_a_place_that_is_left_is_free()
         }
     };
     soon("a free place", served).await;
+}
+
+#[tokio::test]
+async fn an_address_has_its_places_and_no_more() {
+    let (address, _stop) = start(100, Duration::from_secs(60)).await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&mut stream).await.contains("hello"));
+        streams.push(stream);
+    }
+    let fourth = TcpStream::connect(address).await.unwrap();
+    assert!(rest(fourth).await.starts_with("HTTP/1.1 429"));
 }
 
 #[tokio::test]
