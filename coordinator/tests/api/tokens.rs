@@ -9,7 +9,7 @@ use protocol::ids::{JobId, WorkerId};
 use protocol::wire::{RefusalCode, ToWorker};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio_tungstenite::tungstenite::Message;
@@ -221,13 +221,23 @@ fn found_in(folder: &Path, needles: &[Vec<u8>]) -> Vec<String> {
             found.extend(found_in(&path, needles));
             continue;
         }
-        let bytes = std::fs::read(&path).unwrap();
-        let holds = |needle: &Vec<u8>| bytes.windows(needle.len()).any(|window| window == needle);
-        if needles.iter().any(holds) {
+        if holds(&std::fs::read(&path).unwrap(), needles) {
             found.push(path.display().to_string());
         }
     }
     found
+}
+
+/// Whether one of the needles stands in the bytes: one pass, with the eight bytes that each begins with.
+fn holds(bytes: &[u8], needles: &[Vec<u8>]) -> bool {
+    let start = |needle: &[u8]| needle[..8].iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+    let starts: HashMap<u64, &[u8]> = needles.iter().map(|needle| (start(needle), &needle[..])).collect();
+    let mut last = 0;
+    bytes.iter().enumerate().any(|(end, byte)| {
+        last = last << 8 | u64::from(*byte);
+        let found = starts.get(&last).filter(|_| end >= 7);
+        found.is_some_and(|needle| bytes[end - 7..].starts_with(needle))
+    })
 }
 
 /// A token in every form in which it could be left somewhere: its text, its secret's digits, their bytes, and the
