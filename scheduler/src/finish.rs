@@ -209,7 +209,8 @@ impl Scheduler {
             return;
         }
         let (session, shard_ms, job) = (lease.session, lease.shard_ms, lease.job);
-        let (first, is_done) = (lease.is_first(), lease.left.is_empty());
+        let (first, is_done, share) = (lease.is_first(), lease.left.is_empty(), lease.share);
+        self.unshare(job, share, count);
         if let Some(job) = self.jobs.get_mut(&job).filter(|_| first) {
             job.leased -= count;
         }
@@ -268,6 +269,7 @@ impl Scheduler {
     /// first lease that ends becomes a first lease itself.
     pub(crate) fn drop_lease(&mut self, id: LeaseId) -> Option<Lease> {
         let lease = self.leases.remove(&id)?;
+        self.unshare(lease.job, lease.share, lease.left.count());
         if let Some(worker) = self.workers.get_mut(&lease.session) {
             worker.leases.remove(&id);
             worker.relieved(lease.left.count(), lease.shard_ms);

@@ -1,6 +1,7 @@
 //! A lease as the scheduler keeps it.
 use crate::runs::RunSet;
 use protocol::ids::{ClaimId, LeaseId, SessionId};
+use protocol::trust::NetworkPrefix;
 use protocol::wire::JobHandle;
 
 /// A worker's right to a run of shards.
@@ -21,6 +22,8 @@ pub(crate) struct Lease {
     pub(crate) ends_ms: u64,
     pub(crate) length_ms: u32,
     pub(crate) twin: Twin,
+    /// Whose share of the job it is counted in: the network, and whether that is a crowd.
+    pub(crate) share: Option<(NetworkPrefix, bool)>,
 }
 
 /// Which other leases hold the same shards.

@@ -294,13 +294,7 @@ impl Scheduler {
         twin: Twin,
     ) {
         let id = self.next_lease_id();
-        let is_checked = self.jobs.get(&handle).is_some_and(|job| job.checks.is_some());
-        let network = self
-            .workers
-            .get(&session)
-            .filter(|_| is_checked)
-            .map(|worker| worker.seed.network);
-        let is_crowd = network.is_some_and(|network| self.is_crowd(network));
+        let share = self.share_of(session, handle);
         let (Some(worker), Some(job)) = (self.workers.get_mut(&session), self.jobs.get_mut(&handle)) else {
             return;
         };
@@ -311,11 +305,8 @@ impl Scheduler {
         worker.leases.insert(id);
         let length_ms = lease_ms(worker);
         job.attempts += u64::from(piece.run.count);
-        if let Some(checks) = job.checks.as_deref_mut().filter(|_| !worker.seed.trusted) {
-            let shards = piece.run.count;
-            checks
-                .shares
-                .add(self.now_ms, worker.seed.network, is_crowd, shards);
+        if let (Some(checks), Some(share)) = (job.checks.as_deref_mut(), share) {
+            checks.shares.add(share, piece.run.count);
         }
         job.leases.insert(id);
         if twin == Twin::First(Vec::new()) {
@@ -342,6 +333,7 @@ impl Scheduler {
             ends_ms,
             length_ms,
             twin,
+            share,
         };
         self.leases.insert(id, lease);
         if starts {

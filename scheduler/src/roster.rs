@@ -20,7 +20,10 @@ impl Scheduler {
         if seed.trusted {
             self.trusted.insert(session);
         }
-        *self.networks.entry(seed.network).or_default() += 1;
+        let sessions = self.networks.entry(seed.network).or_default();
+        *sessions += 1;
+        // The next sweep counts anew; until then a crowd that comes at once must not be overlooked.
+        self.networks_working += usize::from(*sessions == 1);
         let caught = seed.caught || self.standings.is_caught(seed.account);
         let record = self.take_record(id);
         for (program, known) in &seed.standings {

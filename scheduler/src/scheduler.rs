@@ -538,10 +538,7 @@ impl Scheduler {
         }
         self.close_due();
         self.count_networks();
-        // Whoever had his share may get more by now.
-        if self.jobs.values().any(|job| job.checks.is_some() && job.has_waiting()) {
-            self.feed_hungry();
-        }
+        self.look_for_stalls();
         if !self.workers.is_empty() {
             self.timers.set(self.now_ms + SWEEP_MS, Timer::Sweep);
         }

@@ -62,7 +62,7 @@ fn sabotage_policy_montecarlo() {
         assert!(figures.wrong_share() <= bound, "{case:?}: {figures:?}");
         assert!(figures.price() <= price_max(case.level), "{case:?}: {figures:?}");
         (shards, liars) = (shards + figures.accepted, liars + figures.liars_caught);
-        for (level, wrong, price) in worst.iter_mut().filter(|(level, ..)| *level == case.level) {
+        for (_, wrong, price) in worst.iter_mut().filter(|(level, ..)| *level == case.level) {
             (*wrong, *price) = (wrong.max(figures.wrong_share()), price.max(figures.price()));
         }
     }
@@ -120,7 +120,7 @@ fn honest_never_banned() {
     assert_eq!((figures.liars_caught, figures.failed_wrongly), (0, 0), "{figures:?}");
     assert_eq!(figures.failed, poison, "only poison fails: {figures:?}");
     assert!(figures.wrong_share() <= 1e-3, "{figures:?}");
-    assert!(figures.visits > amount(100, 10_000), "{figures:?}");
+    assert!(figures.visits > amount(80, 10_000), "{figures:?}");
     // Its broken twin: whoever is wrong is caught, so that catching can be seen.
     assert!(figures.faulty_caught > 0, "{figures:?}");
     let (visits, faulty, caught) = (figures.visits, figures.faulty, figures.faulty_caught);
@@ -151,8 +151,8 @@ fn strangers_check_each_other() {
 #[test]
 fn sybil_share_capped() {
     let mut told = Vec::new();
-    for level in [Trust::Standard, Trust::Strict] {
-        let case = Case::flooded(level, 1_000, amount(30_000, 400_000));
+    for &level in amount(&[Trust::Standard][..], &[Trust::Standard, Trust::Strict]) {
+        let case = Case::flooded(level, 1_000, amount(20_000, 400_000));
         let figures = run(case);
         let (all, network) = figures.sybil_shares();
         assert!(all <= LIARS_SHARE_MAX && network <= 0.05, "{level}: {all} {network}, {figures:?}");
@@ -162,7 +162,7 @@ fn sybil_share_capped() {
     // The broken twin: where networks do not count, they do most of the work.
     let twin = Case {
         twin: Twin::NoShares,
-        ..Case::flooded(Trust::Standard, 1_000, 30_000)
+        ..Case::flooded(Trust::Standard, 1_000, 8_000)
     };
     let (all, network) = twin.run().sybil_shares();
     assert!(all > LIARS_SHARE_MAX && network > 0.05, "{all} {network}");

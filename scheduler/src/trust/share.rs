@@ -7,7 +7,9 @@
 //! takes work this would stop the job: then they get it all the same, except at the levels that would rather wait.
 use crate::executor::Executor;
 use crate::job::Job;
+use crate::place::fits;
 use crate::scheduler::Scheduler;
+use protocol::ids::SessionId;
 use protocol::trust::{LIARS_SHARE_MAX, NetworkPrefix, Trust};
 use protocol::wire::JobHandle;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +26,6 @@ const NETWORKS_MIN: usize = 40;
 const SHARE_SLACK: f64 = 16.0;
 /// Networks whose share of a job is counted; later ones are not.
 const NETWORKS_COUNTED_MAX: usize = 65_536;
-/// When nobody took work but those who had their share already, they get more.
-const ALONE_MS: u64 = 2_000;
 /// How long newcomers of a network wait after the first liar there; it doubles with each, up to
 /// [`WAIT_MS_MAX`], and is forgotten after [`FORGET_MS`] without one.
 const WAIT_MS: u64 = 1_000;
@@ -40,20 +40,27 @@ pub(crate) struct Shares {
     by_network: BTreeMap<NetworkPrefix, u64>,
     crowds: u64,
     all: u64,
-    /// When somebody took work who had not had his share.
-    others_ms: u64,
+    /// Whether everybody who takes work has had his share, as of the last sweep.
+    alone: bool,
 }
 
 impl Shares {
     /// Shards are handed to somebody who is not trusted.
-    pub(crate) fn add(&mut self, now_ms: u64, network: NetworkPrefix, is_crowd: bool, shards: u32) {
-        if self.room(network, is_crowd) > 0 {
-            self.others_ms = now_ms;
-        }
+    pub(crate) fn add(&mut self, (network, is_crowd): (NetworkPrefix, bool), shards: u32) {
         self.all += u64::from(shards);
         self.crowds += if is_crowd { u64::from(shards) } else { 0 };
         if self.by_network.len() < NETWORKS_COUNTED_MAX || self.by_network.contains_key(&network) {
             *self.by_network.entry(network).or_default() += u64::from(shards);
+        }
+    }
+
+    /// Shards that were handed to somebody were not executed there.
+    pub(crate) fn take_back(&mut self, (network, is_crowd): (NetworkPrefix, bool), shards: u32) {
+        let shards = u64::from(shards);
+        self.all = self.all.saturating_sub(shards);
+        self.crowds = self.crowds.saturating_sub(if is_crowd { shards } else { 0 });
+        if let Some(theirs) = self.by_network.get_mut(&network) {
+            *theirs = theirs.saturating_sub(shards);
         }
     }
 
@@ -113,6 +120,20 @@ impl Scheduler {
         self.networks.get(&network).is_some_and(|sessions| *sessions >= CROWD_SESSIONS_MIN)
     }
 
+    /// Whose share a lease is counted in; none for a job or a worker whose shares do not count.
+    pub(crate) fn share_of(&self, session: SessionId, handle: JobHandle) -> Option<(NetworkPrefix, bool)> {
+        self.jobs.get(&handle)?.checks.as_ref()?;
+        let seed = &self.workers.get(&session).filter(|w| !w.seed.trusted)?.seed;
+        Some((seed.network, self.is_crowd(seed.network)))
+    }
+
+    /// A lease lost shards that its worker need not execute any more.
+    pub(crate) fn unshare(&mut self, handle: JobHandle, share: Option<(NetworkPrefix, bool)>, shards: u32) {
+        if let (Some(share), Some(checks)) = (share, self.checks_mut(handle)) {
+            checks.shares.take_back(share, shards);
+        }
+    }
+
     /// Counts the networks from which strangers take work.
     pub(crate) fn count_networks(&mut self) {
         let strangers = self.workers.values().filter(|w| w.takes_work() && !w.seed.trusted);
@@ -120,8 +141,37 @@ impl Scheduler {
         self.networks_working = networks.len();
     }
 
-    /// How many shards of a job a worker's network may still get; all, where shares do not count.
+    /// Looks for jobs that nobody may go on with.
+    pub(crate) fn look_for_stalls(&mut self) {
+        let able = |job: &Job, w: &Executor| w.takes_work() && fits(job, w).is_ok();
+        let is_alone = |job: &Job| {
+            let mut able = self.workers.values().filter(|w| able(job, w));
+            able.all(|worker| self.own_share(job, worker) == 0)
+        };
+        let waiting = self.jobs.iter().filter(|(_, job)| job.checks.is_some() && job.has_waiting());
+        let alone: Vec<(JobHandle, bool)> = waiting.map(|(handle, job)| (*handle, is_alone(job))).collect();
+        for (handle, alone) in &alone {
+            if let Some(checks) = self.checks_mut(*handle) {
+                checks.shares.alone = *alone;
+            }
+        }
+        if !alone.is_empty() {
+            self.feed_hungry();
+        }
+    }
+
+    /// How many shards of a job a worker may still get, as far as its network goes.
     pub(crate) fn share_room(&self, job: &Job, worker: &Executor) -> u32 {
+        let room = self.own_share(job, worker);
+        let alone = job.checks.as_deref().is_some_and(|checks| checks.shares.alone);
+        if room == 0 && alone && job.seed.trust < Trust::Strict {
+            return u32::from(worker.slots).saturating_sub(worker.in_flight);
+        }
+        room
+    }
+
+    /// What is left of a network's share; all, where shares do not count.
+    fn own_share(&self, job: &Job, worker: &Executor) -> u32 {
         let Some(checks) = job.checks.as_deref().filter(|_| !worker.seed.trusted) else {
             return u32::MAX;
         };
@@ -131,12 +181,7 @@ impl Scheduler {
         if self.config.same_network || self.networks_working < NETWORKS_MIN || !(is_new || is_crowd) {
             return u32::MAX;
         }
-        let room = checks.shares.room(network, is_crowd);
-        let alone = self.now_ms.saturating_sub(checks.shares.others_ms) >= ALONE_MS;
-        if room == 0 && alone && job.seed.trust < Trust::Strict {
-            return u32::from(worker.slots);
-        }
-        room
+        checks.shares.room(network, is_crowd)
     }
 
     /// Most fresh shards of a job that may be in flight to a worker, as far as its standing goes.
@@ -180,32 +225,33 @@ mod tests {
     fn a_network_gets_its_share_and_no_more() {
         let mut shares = Shares::default();
         for k in 0..100 {
-            shares.add(7, NetworkPrefix(k), false, 100);
+            shares.add((NetworkPrefix(k), false), 100);
         }
         let one = NetworkPrefix(5);
         let room = shares.room(one, false);
         assert_eq!(room, 406);
-        shares.add(8, one, false, room);
+        shares.add((one, false), room);
         assert!(shares.room(one, false) < 25 && shares.room(NetworkPrefix(6), false) > 400);
-        assert_eq!(shares.others_ms, 8);
     }
 
     #[test]
     fn crowds_together_get_what_liars_may_do() {
         let mut shares = Shares::default();
         for k in 0..100 {
-            shares.add(1, NetworkPrefix(k), false, 100);
+            shares.add((NetworkPrefix(k), false), 100);
         }
         for _ in 0..10_000 {
             for k in 1_000..1_010 {
                 let room = shares.room(NetworkPrefix(k), true).min(3);
                 if room > 0 {
-                    shares.add(2, NetworkPrefix(k), true, room);
+                    shares.add((NetworkPrefix(k), true), room);
                 }
             }
         }
         let share = shares.crowds as f64 / shares.all as f64;
         assert!((0.33..LIARS_SHARE_MAX).contains(&share), "{share}");
         assert_eq!(shares.room(NetworkPrefix(1_000), true), 0);
+        shares.take_back((NetworkPrefix(1_000), true), 50);
+        assert!(shares.room(NetworkPrefix(1_000), true) > 0, "what was not executed counts for nobody");
     }
 }
