@@ -236,7 +236,7 @@ fn worker_config(
 ) -> anyhow::Result<NativeWorkerConfig> {
     let mut config = NativeWorkerConfig::new(server, folder);
     config.token = token;
-    let program = std::env::current_exe().context("this executable cannot be found")?;
+    let program = runtime::own_executable().context("this executable cannot be found")?;
     config.use_children(program, sandbox);
     Ok(config)
 }

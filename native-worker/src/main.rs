@@ -79,7 +79,7 @@ fn config(arguments: Arguments) -> anyhow::Result<NativeWorkerConfig> {
     config.slots = arguments.slots.unwrap_or(config.slots);
     config.memory_mib = arguments.memory_mib.unwrap_or(config.memory_mib);
     config.name = arguments.name.unwrap_or_else(host_name);
-    let program = std::env::current_exe().context("this executable cannot be found")?;
+    let program = runtime::own_executable().context("this executable cannot be found")?;
     config.use_children(program, arguments.sandbox);
     Ok(config)
 }

@@ -28,7 +28,7 @@ pub(crate) enum Ready {
 /// What executes them.
 pub(crate) enum Slots {
     Here(Threads),
-    InGuests(Guests),
+    InGuests(Box<Guests>),
 }
 
 impl Programs {
@@ -49,7 +49,7 @@ impl Programs {
         };
         let codes = Arc::new(Codes::new(of_runtime)?);
         let guests = Guests::start(options, tell).await?;
-        Ok((Self::InGuests(codes), Slots::InGuests(guests)))
+        Ok((Self::InGuests(codes), Slots::InGuests(Box::new(guests))))
     }
 
     pub(crate) fn ready(&self, program: ProgramHash) -> Option<Ready> {

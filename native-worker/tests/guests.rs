@@ -91,9 +91,12 @@ fn computed(pid: u32) -> u64 {
     fields.get(11).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
 }
 
-/// All in one test, because all its guests are children of one process.
+/// One test at a time: their guests are children of one process.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 async fn tenants_have_processes_of_their_own_and_what_breaks_is_only_an_attempt() {
+    let _alone = ALONE.lock().await;
     let mut server = Server::start(None).await;
     let worker = start(&server.url, 2);
     let mut session = server.welcome().await;
@@ -155,6 +158,42 @@ async fn tenants_have_processes_of_their_own_and_what_breaks_is_only_an_attempt(
         guests().contains(&busy[1]),
         "the neighbour's process is still there"
     );
+    worker.end().await;
+    until("nothing stays behind", || guests().is_empty().then_some(())).await;
+}
+
+/// The process that computes, though it is another than `not`.
+async fn computing(not: u32) -> u32 {
+    let busy = || {
+        guests()
+            .into_iter()
+            .find(|pid| *pid != not && computed(*pid) > 10)
+    };
+    until("a process that computes", busy).await
+}
+
+#[tokio::test]
+async fn only_the_shard_that_broke_its_process_has_failed() {
+    let _alone = ALONE.lock().await;
+    let mut server = Server::start(None).await;
+    let worker = start(&server.url, 1);
+    let mut session = server.welcome().await;
+    open_for(&mut session, 1, "one", "twenty", server.program).await;
+    // Items begin at 7. After these it is known how short they are, so that the next come as one batch.
+    execute(&mut session, 1, 1, 8).await;
+    answered(&mut session, 8).await;
+    execute(&mut session, 2, 1, 40).await;
+    // What ended before it is told while it runs.
+    answered(&mut session, 13).await;
+    let first = computing(0).await;
+    kill(first);
+    // Everything that was not answered is run again; the second time it is known what ran.
+    kill(computing(first).await);
+    let FromWorker::Failed { shard, failure, .. } = session.next().await else {
+        panic!("failed")
+    };
+    assert_eq!((shard, failure.cause), (13, Cause::Lost));
+    answered(&mut session, 26).await;
     worker.end().await;
     until("nothing stays behind", || guests().is_empty().then_some(())).await;
 }

@@ -36,6 +36,8 @@ use host::State;
 use programs::Programs;
 use protocol::ids::ProgramHash;
 use slots::Slots;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::{Engine, Linker, Module};
@@ -98,6 +100,16 @@ pub enum PrepareError {
 /// `None` when this process is no such child.
 pub fn child() -> Option<ExitCode> {
     compile::compile_child().or_else(guest::serve)
+}
+
+/// This executable, for children of it. Where the system has such a name, it is the one that runs also after its
+/// file was replaced: another version speaks otherwise.
+pub fn own_executable() -> io::Result<PathBuf> {
+    let same = Path::new("/proc/self/exe");
+    match same.exists() {
+        true => Ok(same.to_owned()),
+        false => std::env::current_exe(),
+    }
 }
 
 /// What all runs share.

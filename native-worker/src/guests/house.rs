@@ -31,6 +31,9 @@ const LATE_MAX: Duration = Duration::from_secs(15);
 /// The same for one that was told to stop: what cannot be interrupted is an operation on all of its memory.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
+/// A day: what a guest process says it took is summed up elsewhere, and one that lies must not break that.
+const BUSY_US_MAX: u64 = 24 * 3_600 * 1_000_000;
+
 /// What a house is asked for.
 pub(super) enum Command {
     Run { slot: u16, code: Code, batch: Batch },
@@ -246,7 +249,7 @@ impl House {
         }
         let (ended, busy_us) = match result {
             Ok(report) => {
-                let busy_us = report.wall_us;
+                let busy_us = report.wall_us.min(BUSY_US_MAX);
                 (report::ended(report), busy_us)
             }
             Err(NoRun::Unfit(why)) => (failed(Cause::Refused, why), 0),

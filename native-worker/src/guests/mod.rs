@@ -66,15 +66,16 @@ impl Guests {
             Ok(ready) => ready.map_err(RunError::Guest)?,
             Err(_) => return Err(RunError::Guest("it does not answer".into())),
         };
-        match missing.join(", ") {
-            none if none.is_empty() => {
-                tracing::info!("programs run behind all walls, a process for each tenant")
-            }
-            missing if is_required => return Err(RunError::Walls(missing)),
-            missing => tracing::warn!(
+        let missing = missing.join(", ");
+        if missing.is_empty() {
+            tracing::info!("programs run behind all walls, a process for each tenant");
+        } else if is_required {
+            return Err(RunError::Walls(missing));
+        } else {
+            tracing::warn!(
                 missing,
                 "programs run in processes of their own, and some walls are missing"
-            ),
+            );
         }
         Ok(Self {
             options: Arc::new(options),

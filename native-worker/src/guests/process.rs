@@ -29,6 +29,8 @@ pub(super) struct Process {
     writer: OwnedWriteHalf,
     /// What was read and not taken.
     buffer: BytesMut,
+    /// Whether it has said that it is ready, which it says once.
+    is_ready: bool,
     /// The program used last comes last.
     loaded: Vec<ProgramHash>,
 }
@@ -46,6 +48,7 @@ impl Process {
             reader,
             writer,
             buffer: BytesMut::new(),
+            is_ready: false,
             loaded: Vec::new(),
         })
     }
@@ -54,7 +57,7 @@ impl Process {
     pub(super) async fn ready(&mut self) -> Result<Vec<String>, String> {
         match self.next().await {
             Ok(FromGuest::Ready { missing }) => Ok(missing),
-            Ok(FromGuest::Ended { .. }) => Err("it speaks out of turn".into()),
+            Ok(FromGuest::Ended { .. }) => Err("it runs what nobody sent".into()),
             Err(why) => Err(self.end(&why).await),
         }
     }
@@ -87,6 +90,10 @@ impl Process {
         }
         let message = wire::decode(&self.buffer[LENGTH_BYTES..end]).map_err(|error| error.to_string())?;
         self.buffer.advance(end);
+        let says_ready = matches!(message, FromGuest::Ready { .. });
+        if says_ready == std::mem::replace(&mut self.is_ready, true) {
+            return Err("it speaks out of turn".into());
+        }
         Ok(Some(message))
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// `echo` writes its input, `long` 300 KiB, `trap` traps, `spin` never ends.
+/// `echo` writes its input, `long` 300 KiB, `trap` traps, `spin` never ends, `twenty` never ends for the item 20.
 const PROGRAM: &str = r#"(module
   (import "elytra" "input_len" (func $len (result i32)))
   (import "elytra" "input_read" (func $read (param i32 i32 i32)))
@@ -26,7 +26,10 @@ const PROGRAM: &str = r#"(module
     (call $write (i32.const 0) (call $len)))
   (func (export "long") (call $write (i32.const 0) (i32.const 307200)))
   (func (export "trap") unreachable)
-  (func (export "spin") (loop $again (br $again))))"#;
+  (func (export "spin") (loop $again (br $again)))
+  (func (export "twenty")
+    (call $read (i32.const 0) (i32.const 0) (call $len))
+    (if (i64.eq (i64.load (i32.const 9)) (i64.const 20)) (then (loop $again (br $again))))))"#;
 
 pub(crate) struct Server {
     pub(crate) url: String,

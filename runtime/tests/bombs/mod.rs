@@ -32,12 +32,12 @@ pub(crate) fn bombs() -> Vec<(&'static str, String)> {
 pub(crate) fn largest_admitted() -> Vec<(&'static str, String)> {
     vec![
         ("100 nested loops that count", counting(100)),
+        ("a branch table of 4,000", table(1, 4_000)),
         ("1,900 locals shuffled over 100 KiB", shuffled(1_900, 9_000)),
         (
             "10 functions of 100 KiB",
             module(&shuffle_function(200, 9_000).repeat(10)),
         ),
-        ("a branch table of 4,000", table(1, 4_000)),
         (
             "15,000 functions",
             module(&"(func (param i32) (drop (local.get 0)))".repeat(15_000)),

@@ -19,7 +19,7 @@ mod identity;
 mod limits;
 
 use landlock::{ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetStatus, Scope};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 
 /// What a guest process needs room for.
@@ -47,6 +47,8 @@ pub fn confine() -> Confined {
     missing.unless("closing what was inherited", close_inherited());
     missing.unless("a session of its own", own_session());
     let size = File::open("/proc/self/statm").ok();
+    // Where memory runs out, this process goes before the worker does. No wall, and no harm where it cannot be.
+    let _ = fs::write("/proc/self/oom_score_adj", "500");
     identity::give_up(&mut missing);
     missing.unless("limits of files", limits::before_threads());
     missing.unless("no new privileges", prctl(libc::PR_SET_NO_NEW_PRIVS, 1));
