@@ -15,4 +15,4 @@ exec "$@" \
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
   -Cllvm-args=-sanitizer-coverage-pc-table \
   -Cllvm-args=-sanitizer-coverage-trace-compares \
-  -Copt-level=2
+  -Copt-level=2 -Cdebug-assertions=on -Coverflow-checks=on

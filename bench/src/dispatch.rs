@@ -2,7 +2,7 @@
 use crate::load::{Connection, Simulated};
 use crate::process::{Coordinator, Setup};
 use anyhow::Result;
-use protocol::job::Grain;
+use protocol::job::{Grain, InputSpec, JobSpec, RangeSpec, Trust};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -62,6 +62,36 @@ pub(crate) async fn drain(setup: &Setup, run: Run) -> Result<Cost> {
         server_us: cpu * 1e6 / run.shards as f64,
         turn_p50_us: turns.get(turns.len() / 2).map_or(0.0, |ns| *ns as f64 / 1_000.0),
     })
+}
+
+/// Workers of the operator's own beside the strangers of [`trusted_per_second`].
+const TRUSTED_WORKERS: u32 = 4;
+
+/// Null shards a second at a trust level, while `run`'s workers are strangers and a few more are trusted.
+pub(crate) async fn trusted_per_second(setup: &Setup, run: Run, trust: Trust) -> Result<f64> {
+    let coordinator = Coordinator::start(setup).await?;
+    let _strangers = Fleet::connect(&coordinator, run).await?;
+    let mut trusted = JoinSet::new();
+    for id in 0..TRUSTED_WORKERS {
+        let (id, token) = (u64::from(run.workers + id), Some(coordinator.token.as_str()));
+        let mut connection = Connection::open_as(coordinator.port, id, run.simulated, token).await?;
+        connection.welcomed().await?;
+        trusted.spawn(async move { connection.work().await });
+    }
+    let range = RangeSpec {
+        start: 0,
+        end: i64::try_from(run.shards)?,
+        step: 1,
+    };
+    let spec = JobSpec {
+        grain: Grain::Items(1),
+        trust,
+        ..JobSpec::new("rust-core", "null", InputSpec::Range(range))
+    };
+    let start = Instant::now();
+    let job = coordinator.submit_spec(&spec).await?;
+    let end = coordinator.wait(&job).await?;
+    Ok(run.shards as f64 / (end - start).as_secs_f64())
 }
 
 /// Resident memory of an idle connected worker, in KiB.

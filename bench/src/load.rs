@@ -33,6 +33,16 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects and says hello.
     pub(crate) async fn open(port: u16, id: u64, simulated: Simulated) -> Result<Self> {
+        Self::open_as(port, id, simulated, None).await
+    }
+
+    /// Connects as who bears the token, and says hello.
+    pub(crate) async fn open_as(
+        port: u16,
+        id: u64,
+        simulated: Simulated,
+        token: Option<&str>,
+    ) -> Result<Self> {
         let mut socket = TcpStream::connect(("127.0.0.1", port)).await?;
         socket.set_nodelay(true)?;
         let upgrade = "GET /api/v1/work HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -56,7 +66,7 @@ impl Connection {
             turns_ns: Vec::new(),
         };
         connection
-            .send(&[FromWorker::Hello(hello(id, simulated))])
+            .send(&[FromWorker::Hello(hello(id, simulated, token))])
             .await?;
         Ok(connection)
     }
@@ -174,10 +184,10 @@ impl Connection {
     }
 }
 
-fn hello(id: u64, simulated: Simulated) -> Hello {
+fn hello(id: u64, simulated: Simulated, token: Option<&str>) -> Hello {
     Hello {
         worker: WorkerId(id + 1),
-        token: None,
+        token: token.map(str::to_owned),
         kind: WorkerKind::Native,
         name: String::new(),
         agent: "bench".into(),

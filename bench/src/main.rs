@@ -19,6 +19,7 @@ use clap::Parser;
 use dispatch::Run;
 use load::Simulated;
 use process::Setup;
+use protocol::job::Trust;
 use skeleton::Skeleton;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,7 +32,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Debug, Parser)]
 #[command(about = "Measures dispatch, memory and kernels against the skeleton and native code")]
 struct Options {
-    /// Only these rows: dispatch, single, memory, cold, bombs, growth, redis, kernels.
+    /// Only these rows: dispatch, trust, single, memory, cold, bombs, growth, redis, kernels.
     #[arg(value_delimiter = ',')]
     only: Vec<String>,
     /// Shards of a dispatch run.
@@ -82,6 +83,9 @@ async fn measure(options: &Options, skeleton: Option<&Skeleton>, table: &mut Tab
         for (window, output_bytes) in [(64, 16), (1, 16), (64, 1_024)] {
             dispatch_row(options, skeleton, table, window, output_bytes).await?;
         }
+    }
+    if options.wants("trust") {
+        trust_row(options, table).await?;
     }
     if options.wants("single") {
         let us = dispatch::single_shard_us(&NORMAL, 300).await?;
@@ -171,6 +175,19 @@ async fn dispatch_row(
             1.3,
         );
     }
+    Ok(())
+}
+
+/// What it costs the coordinator that strangers' answers are checked.
+async fn trust_row(options: &Options, table: &mut Table) -> Result<()> {
+    let run = null_run(16, 64, 16, options.shards);
+    let private = dispatch::trusted_per_second(&NORMAL, run, Trust::Private).await?;
+    let standard = dispatch::trusted_per_second(&NORMAL, run, Trust::Standard).await?;
+    table.note(&format!(
+        "16 strangers and 4 trusted workers, window 64: {private:.0}/s at private, {standard:.0}/s at standard"
+    ));
+    let label = "durable null shards at standard against private";
+    table.at_least(label, standard / private, "x", 0.5, 0.8);
     Ok(())
 }
 

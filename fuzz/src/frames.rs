@@ -1,12 +1,15 @@
 //! Frames of both directions, and the framing of items and outputs inside them.
 use protocol::frame::{decode_from_worker, decode_to_worker, encode_from_worker, encode_to_worker};
+use protocol::limits::LEASE_SHARDS_MAX;
 use protocol::wire::FromWorker;
 
 /// What decodes is encoded and decoded again to the same message.
 pub(crate) fn run(bytes: &[u8]) {
     if let Ok(message) = decode_from_worker(bytes) {
-        if let FromWorker::Finished { outputs, .. } = &message {
-            // As the scheduler walks over them.
+        if let FromWorker::Finished { outputs, .. } = &message
+            // A session ends over more, before anybody walks over them.
+            && outputs.run.count <= LEASE_SHARDS_MAX
+        {
             let walked = outputs.iter().count();
             assert_eq!(walked, outputs.run.count as usize, "an output is missing");
         }
