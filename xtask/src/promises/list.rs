@@ -120,7 +120,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         number: 9,
         words: "A module cannot jam a worker by being compiled",
         asked: "each bomb refused in 100 ms, or killed at 11 s or 512 MiB",
-        tests: &[rust("compile_bomb_corpus", "runtime", "promises")],
+        tests: &[fast("compile_bomb_corpus", "runtime", "promises")],
     },
     Promise {
         number: 10,

@@ -1,9 +1,7 @@
 //! Promises: a runaway stops, a memory bomb takes no more than was declared, and nothing of one program's memory is
 //! left for the next.
-mod parent;
-
+use crate::parent::{Guest, IMPORTS, LIMITS};
 use bytes::Bytes;
-use parent::{Guest, IMPORTS, LIMITS};
 use protocol::ids::ProgramHash;
 use runtime::{Limits, Prepared, RunOutcome, Runtime, RuntimeConfig, StopHandle};
 use std::fs;
@@ -130,7 +128,7 @@ fn largest_operation(runtime: &Runtime) -> String {
 const OVER_BYTES_MAX: u64 = 32 << 20;
 
 #[test]
-fn memory_bomb_contained() {
+fn memory_bomb_contained_native() {
     let cap = promise::amount(64, 256) * MIB;
     let rounds = promise::amount(2, 20);
     let limits = Limits {
@@ -181,9 +179,9 @@ fn memory_bomb_contained() {
     // The twin of the measure: it sees what is there.
     assert!(most >= cap / 2, "only {most} bytes were seen");
     promise::kept(
-        "memory_bomb_contained",
+        "memory_bomb_contained_native",
         &format!(
-            "native: {} bombs in a process with {} MiB declared grew it by at most {} MiB; {} shards beside them right",
+            "{} bombs in a process with {} MiB declared grew it by at most {} MiB; {} shards beside them right",
             rounds * bombs.len(),
             cap >> 20,
             most >> 20,

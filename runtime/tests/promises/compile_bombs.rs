@@ -1,6 +1,5 @@
 //! Promise: a module cannot jam a worker by being compiled.
-mod bombs;
-
+use crate::bombs;
 use protocol::ids::ProgramHash;
 use runtime::{CompileError, CompileLimits, Compiler, PrepareError, Runtime, RuntimeConfig};
 use std::time::{Duration, Instant};

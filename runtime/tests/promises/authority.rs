@@ -1,8 +1,6 @@
 //! Promise: native workers give programs nothing but input and output.
-mod parent;
-
+use crate::parent::{Guest, IMPORTS, LIMITS};
 use bytes::Bytes;
-use parent::{Guest, IMPORTS, LIMITS};
 use runtime::RunOutcome;
 use std::collections::BTreeSet;
 use std::net::{TcpListener, UdpSocket};
