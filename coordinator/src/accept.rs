@@ -167,10 +167,18 @@ impl Door {
         let begun = Instant::now();
         let transport = match self.greet(stream).await {
             Ok(transport) => transport,
-            Err(error) => return tracing::debug!(%error, "a connection did not get further than its greeting"),
+            Err(error) => {
+                return tracing::debug!(%error, "a connection did not get further than its greeting");
+            }
         };
         let gate = Arc::new(Gate::default());
-        let stream = Guarded::new(transport, Arc::clone(&gate), places, begun, self.options.head_time_max);
+        let stream = Guarded::new(
+            transport,
+            Arc::clone(&gate),
+            places,
+            begun,
+            self.options.head_time_max,
+        );
         let router = self.router.clone();
         let service = service_fn(move |request| answer(router.clone(), request, peer, Arc::clone(&gate)));
         let connection = http1::Builder::new()

@@ -417,6 +417,9 @@ mod tests {
         assert!(tries.iter().any(even), "{tries:?}");
         let hasty = |a: &[u8; 32], b: &[u8; 32]| a.iter().zip(b).all(|(x, y)| x == y);
         let tries: Vec<f64> = (0..10).map(|_| back_to_front(hasty)).collect();
-        assert!(!tries.iter().any(even), "who stops at the first difference is found out: {tries:?}");
+        assert!(
+            !tries.iter().any(even),
+            "who stops at the first difference is found out: {tries:?}"
+        );
     }
 }

@@ -89,7 +89,9 @@ impl Holds {
                     self.table().held.retain(|number, held| stays(*number, held));
                 }
                 // A store that is away for a moment revokes nobody.
-                Ok(Err(error)) => tracing::warn!(%error, "the tokens of open connections could not be looked up"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the tokens of open connections could not be looked up")
+                }
                 Err(error) => tracing::warn!(%error, "the tokens of open connections could not be looked up"),
             }
         }

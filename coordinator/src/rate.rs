@@ -80,7 +80,12 @@ impl Rates {
 impl Shard {
     fn paid(&mut self, sender: u64, now_ns: u64) -> &mut u64 {
         let full = self.paid_ns.len() >= SENDERS_PER_SHARD_MAX && !self.paid_ns.contains_key(&sender);
-        if full && now_ns >= self.swept_ns.saturating_add(u64::try_from(SWEEP_PAUSE.as_nanos()).unwrap_or(0)) {
+        if full
+            && now_ns
+                >= self
+                    .swept_ns
+                    .saturating_add(u64::try_from(SWEEP_PAUSE.as_nanos()).unwrap_or(0))
+        {
             self.swept_ns = now_ns;
             self.paid_ns.retain(|_, paid_ns| *paid_ns > now_ns);
         }
@@ -112,10 +117,15 @@ mod tests {
         let may = 500 * 20 + 500;
         assert!(got.abs_diff(may) <= may / 20, "{got} of {may}");
         assert!(rates.count_at(Sender(2), SECOND_NS).is_ok());
-        let wait = (0..3).find_map(|_| rates.count_at(Sender(1), 20 * SECOND_NS).err()).unwrap();
+        let wait = (0..3)
+            .find_map(|_| rates.count_at(Sender(1), 20 * SECOND_NS).err())
+            .unwrap();
         assert!(wait <= Duration::from_millis(2), "{wait:?}");
         let rested = flood(&rates, 1, 30 * SECOND_NS, 1);
-        assert!(rested.abs_diff(1_000) <= 1, "a pause gives a second's worth back: {rested}");
+        assert!(
+            rested.abs_diff(1_000) <= 1,
+            "a pause gives a second's worth back: {rested}"
+        );
     }
 
     #[test]

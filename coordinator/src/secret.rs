@@ -114,7 +114,12 @@ fn xor(mut a: [u8; HALF], b: [u8; HALF]) -> [u8; HALF] {
 
 fn read(path: &Path) -> io::Result<Secret> {
     let bytes = fs::read(path)?;
-    let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "remove it: the next start makes a new one");
+    let wrong = |_| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "remove it: the next start makes a new one",
+        )
+    };
     bytes.try_into().map(Secret).map_err(wrong)
 }
 
@@ -175,13 +180,21 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
         assert_eq!(format!("{first:?}"), "Secret");
         fs::write(&path, "short").unwrap();
-        assert!(Secret::open(folder.path()).unwrap_err().to_string().contains("remove it"));
+        assert!(
+            Secret::open(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("remove it")
+        );
     }
 
     #[test]
     fn parts_and_purposes_do_not_run_into_each_other() {
         let secret = Secret([7; 32]);
-        assert_ne!(secret.digest("x", &[b"ab", b"c"]), secret.digest("x", &[b"a", b"bc"]));
+        assert_ne!(
+            secret.digest("x", &[b"ab", b"c"]),
+            secret.digest("x", &[b"a", b"bc"])
+        );
         assert_ne!(secret.digest("x", &[b"a"]), secret.digest("y", &[b"a"]));
     }
 }

@@ -93,7 +93,10 @@ impl Tickets {
         let (expires_ms, chance) = (number(expires)?, number(chance)?);
         let named = (token != NOBODY).then_some(token);
         // Written again, so that a ticket has one text only.
-        if !same(text.as_bytes(), self.text(expires_ms, chance, origin, named).as_bytes()) {
+        if !same(
+            text.as_bytes(),
+            self.text(expires_ms, chance, origin, named).as_bytes(),
+        ) {
             return Err(TicketError::Wrong);
         }
         if expires_ms <= now_ms() {

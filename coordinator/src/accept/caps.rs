@@ -78,6 +78,9 @@ mod tests {
         assert!(from("2001:db8::3").is_none(), "a /64 is one address");
         let _here: Vec<_> = (0..10).map(|_| from("127.0.0.1").unwrap()).collect();
         drop((_second, _again, _other, _six));
-        assert!(caps.0.taken.lock().unwrap().is_empty(), "nothing is kept of who left");
+        assert!(
+            caps.0.taken.lock().unwrap().is_empty(),
+            "nothing is kept of who left"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The table of settings: what there is, what it means, how it is read and shown.
-use protocol::trust::Trust;
 use crate::net::{Network, Networks};
+use protocol::trust::Trust;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -295,7 +295,13 @@ pub(super) const KEYS: &[Key] = &[
         "Addresses or networks of proxies before the coordinator, such as 10.0.0.0/8: only their X-Forwarded-For is \
          believed",
         |s, v| networks(v).map(|v| s.proxies = v),
-        |s| s.proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        |s| {
+            s.proxies
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        },
     ),
     key(
         "tls_cert_file",
@@ -370,7 +376,10 @@ fn shown_file(path: Option<&PathBuf>) -> String {
 
 fn networks(text: &str) -> Result<Networks, String> {
     let list = text.split(',').map(str::trim).filter(|text| !text.is_empty());
-    let read = |text: &str| text.parse::<Network>().map_err(|error| format!("'{text}' {error}"));
+    let read = |text: &str| {
+        text.parse::<Network>()
+            .map_err(|error| format!("'{text}' {error}"))
+    };
     list.map(read).collect::<Result<Vec<_>, _>>().map(Networks::new)
 }
 

@@ -24,11 +24,11 @@ const READ_BYTES: usize = 4 << 20;
 /// What an account has given. One that nobody ever heard of has given nothing.
 #[utoipa::path(get, path = "/accounts/{id}", tag = "credit", params(("id" = AccountId, Path)),
     responses((status = 200, body = Account), (status = "default", body = Problem)))]
-pub(crate) async fn account(
-    State(app): State<Arc<App>>,
-    Id(id): Id<AccountId>,
-) -> ApiResult<Json<Account>> {
-    let record = app.read(move |reader| reader.account(id)).await?.unwrap_or_default();
+pub(crate) async fn account(State(app): State<Arc<App>>, Id(id): Id<AccountId>) -> ApiResult<Json<Account>> {
+    let record = app
+        .read(move |reader| reader.account(id))
+        .await?
+        .unwrap_or_default();
     Ok(Json(Account {
         account: id,
         name: record.name,
@@ -58,12 +58,17 @@ pub(crate) async fn receipts(
     Id(id): Id<AccountId>,
     Query(query): Query<ReceiptsQuery>,
 ) -> ApiResult<Json<ReceiptPage>> {
-    let limit = query.limit.unwrap_or(PAGE_RECEIPTS_DEFAULT).clamp(1, PAGE_RECEIPTS_MAX);
+    let limit = query
+        .limit
+        .unwrap_or(PAGE_RECEIPTS_DEFAULT)
+        .clamp(1, PAGE_RECEIPTS_MAX);
     let bookings = app
         .read(move |reader| reader.bookings(id, query.before, limit))
         .await?;
     let next = bookings.last().map(|(number, _)| *number);
-    let receipts = bookings.into_iter().map(|(_, booking)| booking.sealed(&app.receipt_key));
+    let receipts = bookings
+        .into_iter()
+        .map(|(_, booking)| booking.sealed(&app.receipt_key));
     let receipts: Vec<Receipt> = receipts.collect();
     Ok(Json(ReceiptPage {
         next: next.filter(|_| receipts.len() == limit),
@@ -74,10 +79,7 @@ pub(crate) async fn receipts(
 /// A receipt: what was booked, under this server's signature.
 #[utoipa::path(get, path = "/receipts/{id}", tag = "credit", params(("id" = ReceiptId, Path)),
     responses((status = 200, body = Receipt), (status = "default", body = Problem)))]
-pub(crate) async fn receipt(
-    State(app): State<Arc<App>>,
-    Id(id): Id<ReceiptId>,
-) -> ApiResult<Json<Receipt>> {
+pub(crate) async fn receipt(State(app): State<Arc<App>>, Id(id): Id<ReceiptId>) -> ApiResult<Json<Receipt>> {
     let booking = app.read(move |reader| reader.booking(id)).await?;
     let booking = booking.ok_or_else(|| unknown(id))?;
     Ok(Json(booking.sealed(&app.receipt_key)))

@@ -45,7 +45,9 @@ pub(crate) struct Client(pub(crate) IpAddr);
 pub(crate) async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let client = peer.map(|peer| client_of(peer.0.ip(), request.headers(), &app.door.proxies));
-    let counted = client.map_or(Ok(()), |client| app.door.count(client, request.headers(), &app.auth));
+    let counted = client.map_or(Ok(()), |client| {
+        app.door.count(client, request.headers(), &app.auth)
+    });
     if let Some(client) = client {
         request.extensions_mut().insert(Client(client));
     }
@@ -120,6 +122,8 @@ impl Door {
 }
 
 fn foreign(origin: &str) -> ApiError {
-    let detail = format!("Pages of {origin} may not be workers here; the operator lists those that may as cors_origins.");
+    let detail = format!(
+        "Pages of {origin} may not be workers here; the operator lists those that may as cors_origins."
+    );
     ApiError::new(kind::ORIGIN, detail)
 }

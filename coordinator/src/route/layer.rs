@@ -46,7 +46,10 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
 fn panicked(panic: &(dyn Any + Send)) -> ApiError {
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    ApiError::internal(format!("a handler panicked: {}", words.unwrap_or("it did not say why")))
+    ApiError::internal(format!(
+        "a handler panicked: {}",
+        words.unwrap_or("it did not say why")
+    ))
 }
 
 /// Other sites cannot embed what is answered, nobody guesses its type, and no address of ours is told to others.
@@ -116,7 +119,11 @@ mod tests {
         let router = Router::new()
             .route("/panics", get(panics))
             .route("/fine", get(|| async { "fine" }));
-        if walled { router.layer(from_fn(around)) } else { router }
+        if walled {
+            router.layer(from_fn(around))
+        } else {
+            router
+        }
     }
 
     #[tokio::test]
@@ -147,9 +154,15 @@ mod tests {
             assert!(body.contains(&id) && !body.contains("secret"), "{body}");
         }
         assert!(ask(addresses[0], "/fine").await.unwrap().status().is_success());
-        assert!(ask(addresses[1], "/panics").await.is_err(), "without the layer the connection is gone");
+        assert!(
+            ask(addresses[1], "/panics").await.is_err(),
+            "without the layer the connection is gone"
+        );
         let others = ask(addresses[1], "/fine").await.unwrap();
         assert!(others.status().is_success(), "and still no other one");
-        kept("panic_isolated", &format!("{count} panics in handlers: {count} answers with an id, everybody else served"));
+        kept(
+            "panic_isolated",
+            &format!("{count} panics in handlers: {count} answers with an id, everybody else served"),
+        );
     }
 }

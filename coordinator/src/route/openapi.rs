@@ -1,6 +1,7 @@
 //! The OpenAPI document, from the same declarations as the router: neither can lack a route.
 use super::{
-    App, blobs, credit, events, items, jobs, programs, results, shards, submit, tickets, tokens, work, workers,
+    App, blobs, credit, events, items, jobs, programs, results, shards, submit, tickets, tokens, work,
+    workers,
 };
 use axum::Router;
 use axum::body::Bytes;

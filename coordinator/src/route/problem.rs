@@ -129,7 +129,11 @@ fn unavailable(cause: impl Display) -> ApiError {
 }
 
 fn no_room(cause: impl Display) -> ApiError {
-    ApiError::hiding(kind::NO_ROOM, cause, "What keeps the coordinator's data is full; it goes on by itself when its operator makes room.")
+    ApiError::hiding(
+        kind::NO_ROOM,
+        cause,
+        "What keeps the coordinator's data is full; it goes on by itself when its operator makes room.",
+    )
 }
 
 impl From<StoreError> for ApiError {
@@ -146,9 +150,7 @@ impl From<BlobError> for ApiError {
     fn from(error: BlobError) -> Self {
         match &error {
             BlobError::Missing(_) => Self::new(kind::NO_BLOB, error.to_string()),
-            BlobError::Io { error: cause, .. } if cause.kind() == ErrorKind::StorageFull => {
-                no_room(error)
-            }
+            BlobError::Io { error: cause, .. } if cause.kind() == ErrorKind::StorageFull => no_room(error),
             BlobError::Io { .. } => unavailable(error),
         }
     }

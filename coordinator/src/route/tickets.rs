@@ -21,7 +21,8 @@ pub(crate) async fn give(
     headers: HeaderMap,
 ) -> ApiResult<impl IntoResponse> {
     let Some(origin) = app.door.page(&headers)? else {
-        let detail = "Only pages need a ticket. A program sends its token, where one is needed, in its first message.";
+        let detail =
+            "Only pages need a ticket. A program sends its token, where one is needed, in its first message.";
         return Err(ApiError::new(kind::ORIGIN, detail));
     };
     if app.worker_token_required {

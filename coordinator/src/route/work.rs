@@ -5,9 +5,9 @@ use super::problem::{ApiError, ApiResult, kind};
 use crate::accept::Gate;
 use crate::session::{self, WorkerAccess};
 use axum::Extension;
+use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use protocol::limits::FRAME_BYTES_MAX;
@@ -80,7 +80,8 @@ pub(crate) async fn work(
 }
 
 fn too_many_greetings() -> ApiError {
-    let detail = "Too many workers of this address have not said who they are yet. Connect again in a moment.";
+    let detail =
+        "Too many workers of this address have not said who they are yet. Connect again in a moment.";
     ApiError::new(kind::TOO_MANY, detail)
 }
 

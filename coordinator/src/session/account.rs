@@ -31,7 +31,9 @@ pub(super) async fn member(
         None => (AccountId::of_worker(hello.worker), None),
     };
     let record = tokio::task::spawn_blocking(move || reader.account(account)).await;
-    let record = record.map_err(|error| going_away(&error))?.map_err(|error| going_away(&error))?;
+    let record = record
+        .map_err(|error| going_away(&error))?
+        .map_err(|error| going_away(&error))?;
     Ok(Member {
         account,
         name,
@@ -81,7 +83,10 @@ async fn proved(
 fn listable(name: &str) -> Option<String> {
     let words: Vec<&str> = name.split_whitespace().collect();
     let shown = words.join(" ");
-    let shown = shown.chars().filter(|c| !c.is_control()).take(DISPLAY_NAME_CHARS_MAX);
+    let shown = shown
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(DISPLAY_NAME_CHARS_MAX);
     Some(shown.collect::<String>()).filter(|name| !name.is_empty())
 }
 

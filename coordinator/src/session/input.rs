@@ -14,10 +14,12 @@ use scheduler::Grant;
 /// the worker reports that, and the job fails with the real cause.
 pub(super) async fn lease(access: &WorkerAccess, grant: Grant, info: &JobInfo) -> Lease {
     let piece = grant.piece;
-    let mut input = items_of(&access.blobs, info, &piece).await.unwrap_or_else(|error| {
-        tracing::error!(job = %info.record.id, %error, "the items of a lease cannot be read");
-        missing(info, piece.first_item, piece.end_item)
-    });
+    let mut input = items_of(&access.blobs, info, &piece)
+        .await
+        .unwrap_or_else(|error| {
+            tracing::error!(job = %info.record.id, %error, "the items of a lease cannot be read");
+            missing(info, piece.first_item, piece.end_item)
+        });
     if let LeaseInput::Blob { blob, .. } = &mut input {
         // A worker reads what it was leased, and nothing by its hash.
         *blob = access.door.secret.seal(*blob);

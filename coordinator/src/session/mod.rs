@@ -241,7 +241,11 @@ fn ticket_missing() -> End {
 async fn by_ticket(ticket: &str, page: &str, access: &WorkerAccess) -> Result<Bearer, End> {
     if !is_ticket(ticket) {
         let bearer = access.auth.check(ticket).await.map_err(token_wrong)?;
-        return if bearer.allows(Scope::Work) { Err(ticket_missing()) } else { Ok(bearer) };
+        return if bearer.allows(Scope::Work) {
+            Err(ticket_missing())
+        } else {
+            Ok(bearer)
+        };
     }
     let taken = access.door.tickets.take(ticket, page);
     match taken.map_err(token_wrong)? {
@@ -265,7 +269,10 @@ async fn next_frame(socket: &mut WebSocket) -> Result<FromWorker, End> {
 }
 
 fn too_many_pings() -> End {
-    End::Refused(RefusalCode::OutOfTurn, "too many pings, and no message between them".into())
+    End::Refused(
+        RefusalCode::OutOfTurn,
+        "too many pings, and no message between them".into(),
+    )
 }
 
 /// What came off the socket: a message, something to ignore, or the end.

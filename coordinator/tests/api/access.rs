@@ -58,7 +58,11 @@ async fn without_a_token_only_what_a_tab_needs_is_open() {
     assert_eq!(open("/api/v1/whoami".into()).await, StatusCode::OK);
     let blob = server.blob("input").await;
     let path = format!("/api/v1/blobs/{blob}");
-    assert_eq!(open(path).await, StatusCode::NOT_FOUND, "to know a hash is no right");
+    assert_eq!(
+        open(path).await,
+        StatusCode::NOT_FOUND,
+        "to know a hash is no right"
+    );
     let output = server
         .bare(Method::POST, "/api/v1/blobs")
         .body("output")

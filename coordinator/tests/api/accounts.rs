@@ -1,12 +1,12 @@
 //! Accounts over real sockets: who has the key is the account, what it gave is booked, and what it did is not
 //! forgotten.
 use crate::support::{RawWorker, Server, connect, hello_of, json, next, soon};
+use futures_util::SinkExt as _;
 use protocol::account::{AccountKey, Nonce};
 use protocol::credit::{Account, LeaderList, Receipt, ReceiptDigests, ReceiptPage};
 use protocol::frame::encode_from_worker;
 use protocol::trust::Trust;
 use protocol::wire::{FromWorker, RefusalCode, ToWorker};
-use futures_util::SinkExt as _;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -83,13 +83,25 @@ async fn only_who_has_the_key_is_the_account() {
     ];
     for refused in others {
         assert!(
-            matches!(refused, ToWorker::Refused { code: RefusalCode::AccountWrong, .. }),
+            matches!(
+                refused,
+                ToWorker::Refused {
+                    code: RefusalCode::AccountWrong,
+                    ..
+                }
+            ),
             "{refused:?}"
         );
     }
     let other = answer(&server, |_| FromWorker::Goodbye).await;
     assert!(
-        matches!(other, ToWorker::Refused { code: RefusalCode::OutOfTurn, .. }),
+        matches!(
+            other,
+            ToWorker::Refused {
+                code: RefusalCode::OutOfTurn,
+                ..
+            }
+        ),
         "{other:?}"
     );
     server.stop().await;
@@ -104,7 +116,15 @@ async fn job(server: &Server, items: u32) -> String {
 
 async fn trusted(server: &Server) -> RawWorker {
     let body = json!({"name": "ours", "scopes": ["trusted"]});
-    let made = json(server.api(Method::POST, "/tokens").json(&body).send().await.unwrap()).await;
+    let made = json(
+        server
+            .api(Method::POST, "/tokens")
+            .json(&body)
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await;
     let token = made.1["token"].as_str().unwrap().to_owned();
     RawWorker::join_as(server, 99, Some(&token)).await
 }
@@ -126,10 +146,16 @@ async fn what_two_tabs_of_one_person_gave_is_booked_to_one_account() {
     let other = settled(&server, &key(3)).await;
     assert_eq!(ana.name.as_deref(), Some("Ana Lovelace"));
     assert_eq!((ana.credited.items, ana.caught), (2 * ana.credited.shards, false));
-    assert!(ana.credited.shards + other.credited.shards <= 200, "the trusted worker gets no credit");
+    assert!(
+        ana.credited.shards + other.credited.shards <= 200,
+        "the trusted worker gets no credit"
+    );
     let list: LeaderList = read(&server, "/leaders").await;
     assert_eq!(list.leaders.len(), 1, "{list:?}");
-    assert_eq!((list.leaders[0].name.as_str(), list.leaders[0].credited), ("Ana Lovelace", ana.credited));
+    assert_eq!(
+        (list.leaders[0].name.as_str(), list.leaders[0].credited),
+        ("Ana Lovelace", ana.credited)
+    );
 
     let page: ReceiptPage = read(&server, &format!("/accounts/{}/receipts", key(1).account())).await;
     assert_eq!(page.receipts.len() as u64, ana.credited.bookings);
@@ -138,7 +164,8 @@ async fn what_two_tabs_of_one_person_gave_is_booked_to_one_account() {
     for receipt in &page.receipts {
         let again: Receipt = read(&server, &format!("/receipts/{}", receipt.booking.id)).await;
         assert_eq!(again, *receipt);
-        let ReceiptDigests { digests } = read(&server, &format!("/receipts/{}/digests", receipt.booking.id)).await;
+        let ReceiptDigests { digests } =
+            read(&server, &format!("/receipts/{}/digests", receipt.booking.id)).await;
         assert!(receipt.is_sealed() && receipt.fits(&digests), "{receipt:?}");
         assert!(!receipt.fits(&digests[1..]));
     }
@@ -172,9 +199,16 @@ async fn a_liar_is_remembered_across_a_restart() {
     // The twin: a stranger is let work.
     let stranger = RawWorker::join_for(&server, 3, &key(8), None).await;
     job(&server, 100).await;
-    let told = server.get(&format!("/workers/{}/explain", protocol::ids::WorkerId(2))).await;
-    assert!(told.to_string().contains("its account gave wrong answers"), "{told}");
-    let told = server.get(&format!("/workers/{}/explain", protocol::ids::WorkerId(3))).await;
+    let told = server
+        .get(&format!("/workers/{}/explain", protocol::ids::WorkerId(2)))
+        .await;
+    assert!(
+        told.to_string().contains("its account gave wrong answers"),
+        "{told}"
+    );
+    let told = server
+        .get(&format!("/workers/{}/explain", protocol::ids::WorkerId(3)))
+        .await;
     assert!(!told.to_string().contains("wrong answers\""), "{told}");
     drop((again, stranger));
     server.stop().await;
@@ -186,7 +220,11 @@ async fn the_least_level_is_raised() {
     let server = Server::start_with(|settings| settings.trust_min = Trust::Standard).await;
     let program = server.program().await.to_string();
     let spec = |trust: &str| json!({"program": program, "entry": "double", "input": {"range": {"end": 3}}, "trust": trust});
-    for (asked, given) in [("private", "standard"), ("standard", "standard"), ("verified", "verified")] {
+    for (asked, given) in [
+        ("private", "standard"),
+        ("standard", "standard"),
+        ("verified", "verified"),
+    ] {
         let (_, job) = server.post("/jobs", &spec(asked)).await;
         assert_eq!(job["spec"]["trust"], given, "{job}");
     }

@@ -45,7 +45,13 @@ impl Child {
         drop(store);
         let log = File::create(folder.path().join(LOG)).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_coordinator"))
-            .args(["--listen", "127.0.0.1:0", "--log-filter", log_filter, "--data-dir"])
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--log-filter",
+                log_filter,
+                "--data-dir",
+            ])
             .arg(&data_dir)
             .current_dir(folder.path())
             .stdin(Stdio::null())
@@ -69,8 +75,12 @@ impl Child {
         let there = async {
             loop {
                 let log = self.log();
-                let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-                let named = lines.filter_map(|line| line["listen"].as_str()?.parse().ok()).next();
+                let lines = log
+                    .lines()
+                    .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+                let named = lines
+                    .filter_map(|line| line["listen"].as_str()?.parse().ok())
+                    .next();
                 match named {
                     Some(address) => return address,
                     None => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -101,13 +111,29 @@ impl Child {
 
     /// A worker that says hello with this token, and hears one answer.
     pub(crate) async fn say_hello(&self, worker: u64, token: &str) {
-        let mut request = format!("ws://{}/api/v1/work", self.address).into_client_request().unwrap();
+        let mut request = format!("ws://{}/api/v1/work", self.address)
+            .into_client_request()
+            .unwrap();
         let protocol = protocol::WIRE_SUBPROTOCOL.parse().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", protocol);
         let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
         let hello = encode_from_worker(&crate::support::hello(worker, Some(token)));
         socket.send(Message::Binary(hello.into())).await.unwrap();
-        crate::support::soon("an answer", socket.next()).await.unwrap().unwrap();
+        crate::support::soon("an answer", socket.next())
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    /// The process's number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What stands at an address, for who may do everything.
+    pub(crate) async fn get(&self, path: &str) -> serde_json::Value {
+        let response = self.api(Method::GET, path, &self.token).send().await.unwrap();
+        response.json().await.unwrap()
     }
 
     /// Ends it without warning, and gives its folder.

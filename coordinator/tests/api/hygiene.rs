@@ -6,8 +6,19 @@ use serde_json::{Value, json};
 
 /// What no answer may hold: places, the words of the store, of the system and of the compiler.
 const INNER: [&str; 13] = [
-    "elytra.db", "sqlite", "SELECT", "INSERT", ".rs:", "src/", "panicked", "unwrap", "backtrace", "os error", "RUST_",
-    "incoming", "rusqlite",
+    "elytra.db",
+    "sqlite",
+    "SELECT",
+    "INSERT",
+    ".rs:",
+    "src/",
+    "panicked",
+    "unwrap",
+    "backtrace",
+    "os error",
+    "RUST_",
+    "incoming",
+    "rusqlite",
 ];
 
 /// Every answer to a request that fails, with what its body says.
@@ -15,7 +26,11 @@ async fn told(request: RequestBuilder) -> (u16, Value, String) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
     let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
-    for wall in ["x-content-type-options", "content-security-policy", "referrer-policy"] {
+    for wall in [
+        "x-content-type-options",
+        "content-security-policy",
+        "referrer-policy",
+    ] {
         assert!(response.headers().contains_key(wall), "{wall}");
     }
     let text = response.text().await.unwrap();
@@ -26,7 +41,10 @@ async fn told(request: RequestBuilder) -> (u16, Value, String) {
 /// What an error tells that it should not.
 fn leaks(body: &str, secrets: [&str; 2]) -> Option<String> {
     let inner = INNER.iter().copied().chain(secrets);
-    inner.into_iter().find(|word| body.contains(word)).map(str::to_owned)
+    inner
+        .into_iter()
+        .find(|word| body.contains(word))
+        .map(str::to_owned)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,7 +85,11 @@ async fn error_hygiene() {
     for request in requests {
         let (status, body, id) = told(request).await;
         assert!(status >= 400, "{status} {body}");
-        assert_eq!(leaks(&body.to_string(), [&data_dir, &child.token]), None, "{status} {body}");
+        assert_eq!(
+            leaks(&body.to_string(), [&data_dir, &child.token]),
+            None,
+            "{status} {body}"
+        );
         assert_eq!(body["request"], id.as_str(), "{status} {body}");
         assert!(!body["detail"].as_str().unwrap().is_empty());
         broken += usize::from(status >= 500);
@@ -80,10 +102,18 @@ async fn error_hygiene() {
         let line = log.lines().find(|line| line.contains(id.as_str()));
         assert!(line.is_some(), "the log does not know {id} ({status})");
     }
-    let causes = log.lines().filter(|line| line.contains("a request failed")).count();
+    let causes = log
+        .lines()
+        .filter(|line| line.contains("a request failed"))
+        .count();
     assert!(causes >= 2, "what went wrong is in the log: {causes}");
     // The twin: an error that tells where it happened is found out.
     let careless = format!("{data_dir}/elytra.db: database disk image is malformed");
     assert!(leaks(&careless, [&data_dir, &child.token]).is_some());
-    kept("error_hygiene", &format!("{errors} errors, {broken} of them from a broken store: nothing of the inside, every id in the log"));
+    kept(
+        "error_hygiene",
+        &format!(
+            "{errors} errors, {broken} of them from a broken store: nothing of the inside, every id in the log"
+        ),
+    );
 }

@@ -53,7 +53,10 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// A ticket for a page of the origin, where it gets one.
     async fn ticket(&self, token: Option<&str>) -> Option<String> {
-        let mut request = self.server.bare(Method::POST, "/api/v1/tickets").header("origin", self.origin);
+        let mut request = self
+            .server
+            .bare(Method::POST, "/api/v1/tickets")
+            .header("origin", self.origin);
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -63,9 +66,13 @@ impl Asked<'_> {
     }
 
     /// What a socket of the origin is answered: a status, or what the session says to a hello with this token.
-    async fn socket(&self, shown: Option<&str>, headers: &[(&'static str, &str)]) -> Result<Option<RefusalCode>, u16> {
+    async fn socket(
+        &self,
+        shown: Option<&str>,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Option<RefusalCode>, u16> {
         let headers = [&[("origin", self.origin)], headers].concat();
-        let stream = upgrade(self.server, &headers, None).await?;
+        let stream = upgrade(self.server.address, &headers, None).await?;
         let mut socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
         let hello = encode_from_worker(&hello(u64::from(rand()), shown));
         socket.send(Message::Binary(hello.into())).await.unwrap();
@@ -107,7 +114,9 @@ async fn ws_origin_matrix() {
         let ticket = asked.ticket(None).await;
         assert_eq!(ticket.is_some(), may, "{origin} gets a ticket");
         let without = asked.socket(None, &[]).await;
-        let with_cookie = asked.socket(None, &[("cookie", &format!("token={}", server.token))]).await;
+        let with_cookie = asked
+            .socket(None, &[("cookie", &format!("token={}", server.token))])
+            .await;
         let with_header = asked
             .socket(None, &[("authorization", &format!("Bearer {}", server.token))])
             .await;
@@ -121,13 +130,25 @@ async fn ws_origin_matrix() {
             continue;
         }
         for told in [without, with_cookie, with_header, with_token] {
-            assert_eq!(told, Ok(Some(RefusalCode::TokenMissing)), "{origin} without a ticket");
+            assert_eq!(
+                told,
+                Ok(Some(RefusalCode::TokenMissing)),
+                "{origin} without a ticket"
+            );
         }
         let good = ticket.as_deref();
         if origin != own {
-            assert_eq!(with_stolen, Ok(Some(RefusalCode::TokenWrong)), "{origin} with another's ticket");
+            assert_eq!(
+                with_stolen,
+                Ok(Some(RefusalCode::TokenWrong)),
+                "{origin} with another's ticket"
+            );
         }
-        assert_eq!(asked.socket(good, &[]).await, Ok(None), "{origin} with its ticket");
+        assert_eq!(
+            asked.socket(good, &[]).await,
+            Ok(None),
+            "{origin} with its ticket"
+        );
         assert_eq!(
             asked.socket(good, &[]).await,
             Ok(Some(RefusalCode::TokenWrong)),
@@ -135,17 +156,20 @@ async fn ws_origin_matrix() {
         );
     }
     // The twin: a program sends no origin and needs no ticket, so nothing but the origin made the difference.
-    let program = upgrade(&server, &[], None).await.unwrap();
+    let program = upgrade(server.address, &[], None).await.unwrap();
     let said = frame(BINARY, &encode_from_worker(&hello(5_000, None)));
     let bye = frame(BINARY, &encode_from_worker(&protocol::wire::FromWorker::Goodbye));
     assert_eq!(ended_by(program, [said, bye]).await.refused, None);
-    let two = upgrade(&server, &[("origin", &own), ("origin", LISTED)], None).await;
+    let two = upgrade(server.address, &[("origin", &own), ("origin", LISTED)], None).await;
     assert_eq!(two.unwrap_err(), 403, "two origins are none");
     server.stop().await;
     a_ticket_carries_its_token().await;
     kept(
         "ws_origin_matrix",
-        &format!("{} origins, {tried} ways to ask; 3 of them let in, each with its own ticket and once", ORIGINS.len()),
+        &format!(
+            "{} origins, {tried} ways to ask; 3 of them let in, each with its own ticket and once",
+            ORIGINS.len()
+        ),
     );
 }
 
@@ -164,13 +188,20 @@ async fn a_ticket_carries_its_token() {
     let ticket = asked.ticket(Some(&work)).await.unwrap();
     assert_eq!(asked.socket(Some(&ticket), &[]).await, Ok(None));
     let later = asked.ticket(Some(&work)).await.unwrap();
-    let gone = server.api(Method::DELETE, &format!("/tokens/{id}")).send().await.unwrap();
+    let gone = server
+        .api(Method::DELETE, &format!("/tokens/{id}"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(gone.status().as_u16(), 204);
     assert_eq!(
         asked.socket(Some(&later), &[]).await,
         Ok(Some(RefusalCode::TokenWrong)),
         "a ticket does not outlive its token"
     );
-    assert_eq!(asked.socket(Some(&read), &[]).await, Ok(Some(RefusalCode::ScopeMissing)));
+    assert_eq!(
+        asked.socket(Some(&read), &[]).await,
+        Ok(Some(RefusalCode::ScopeMissing))
+    );
     server.stop().await;
 }

@@ -19,7 +19,9 @@ async fn behind_a_proxy() -> Server {
 
 /// Whether a request that the proxy says comes from these is answered.
 async fn is_answered(server: &Server, from: &str, token: Option<&str>) -> bool {
-    let mut request = server.bare(Method::GET, "/api/v1/whoami").header("x-forwarded-for", from);
+    let mut request = server
+        .bare(Method::GET, "/api/v1/whoami")
+        .header("x-forwarded-for", from);
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
@@ -34,7 +36,12 @@ async fn is_answered(server: &Server, from: &str, token: Option<&str>) -> bool {
 }
 
 /// Asks as fast as it can for so long: how many were answered, and how many may have been.
-async fn flood(server: &Server, seconds: u64, from: impl Fn(u64) -> String, token: Option<&str>) -> (u64, u64, u64) {
+async fn flood(
+    server: &Server,
+    seconds: u64,
+    from: impl Fn(u64) -> String,
+    token: Option<&str>,
+) -> (u64, u64, u64) {
     let since = Instant::now();
     let (mut asked, mut answered) = (0, 0);
     while since.elapsed() < Duration::from_secs(seconds) {
@@ -42,7 +49,11 @@ async fn flood(server: &Server, seconds: u64, from: impl Fn(u64) -> String, toke
         asked += 1;
     }
     let may = f64::from(PER_SECOND) * (1.0 + since.elapsed().as_secs_f64());
-    #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a small positive number")]
+    #[allow(
+        clippy::cast_sign_loss,
+        clippy::cast_possible_truncation,
+        reason = "a small positive number"
+    )]
     let may = may as u64;
     (asked, answered, may)
 }
@@ -56,18 +67,30 @@ async fn rate_limits_hold() {
     let server = behind_a_proxy().await;
     let seconds = amount(1, 20);
     let (asked, by_address, may) = flood(&server, seconds, |_| "203.0.113.1".into(), None).await;
-    assert!(asked > may && within_5_percent(by_address, may), "{by_address} of {asked} answered, {may} may be");
-    assert!(is_answered(&server, "203.0.113.2", None).await, "a neighbour is not touched");
+    assert!(
+        asked > may && within_5_percent(by_address, may),
+        "{by_address} of {asked} answered, {may} may be"
+    );
+    assert!(
+        is_answered(&server, "203.0.113.2", None).await,
+        "a neighbour is not touched"
+    );
     let (asked, by_prefix, may) =
         flood(&server, seconds, |n| format!("2001:db8::{:x}", n % 60_000), None).await;
-    assert!(asked > may && within_5_percent(by_prefix, may), "{by_prefix} of {asked} answered, {may} may be");
+    assert!(
+        asked > may && within_5_percent(by_prefix, may),
+        "{by_prefix} of {asked} answered, {may} may be"
+    );
     assert!(is_answered(&server, "2001:db8:0:1::1", None).await);
     let (busy, _) = token(&server, "busy", &["read"], None).await;
     // From a thousand addresses: the token is one.
     let from = |n: u64| format!("198.51.{}.{}", n / 250 % 4, n % 250);
     let (asked, by_token, may) = flood(&server, seconds, from, Some(&busy)).await;
     // A token that was not heard of for a second is counted to its address once more.
-    assert!(asked > may && within_5_percent(by_token, may), "{by_token} of {asked} answered, {may} may be");
+    assert!(
+        asked > may && within_5_percent(by_token, may),
+        "{by_token} of {asked} answered, {may} may be"
+    );
     assert!(is_answered(&server, "198.51.0.1", None).await);
     // The twin: where everybody may do more, more is done.
     let free = Server::start().await;
@@ -89,11 +112,21 @@ async fn xff_cannot_spoof() {
     // The proxy adds whom it heard from at the right; what stands before that is the sender's invention.
     let spoof = |n: u64| format!("10.{}.{}.{}, 203.0.113.9", n % 200, n / 200 % 200, n % 7);
     let (asked, answered, may) = flood(&server, seconds, spoof, None).await;
-    assert!(asked > may && within_5_percent(answered, may), "{answered} of {asked} answered, {may} may be");
+    assert!(
+        asked > may && within_5_percent(answered, may),
+        "{answered} of {asked} answered, {may} may be"
+    );
     // The twin: addresses that the proxy itself names are clients of their own.
-    let (asked, real, _) = flood(&server, 1, |n| format!("10.9.{}.{}", n / 250 % 250, n % 250), None).await;
+    let (asked, real, _) = flood(
+        &server,
+        1,
+        |n| format!("10.9.{}.{}", n / 250 % 250, n % 250),
+        None,
+    )
+    .await;
     assert_eq!(asked, real);
     server.stop().await;
-    let seen = format!("{answered} answered where {may} may be, under {asked} invented addresses: nothing gained");
+    let seen =
+        format!("{answered} answered where {may} may be, under {asked} invented addresses: nothing gained");
     kept("xff_cannot_spoof", &seen);
 }

@@ -1,8 +1,9 @@
 //! Sockets that do not keep to the rules: bytes by hand, over a real handshake.
-use crate::support::{Server, hello, soon};
+use crate::support::{hello, soon};
 use futures_util::StreamExt as _;
 use protocol::frame::{decode_to_worker, encode_from_worker};
 use protocol::wire::{RefusalCode, ToWorker};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -44,7 +45,7 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// A socket of the worker protocol, with these headers besides. The error is the status of the refusal.
 pub(crate) async fn upgrade(
-    server: &Server,
+    address: SocketAddr,
     headers: &[(&'static str, &str)],
     receive_bytes: Option<u32>,
 ) -> Result<TcpStream, u16> {
@@ -52,11 +53,13 @@ pub(crate) async fn upgrade(
     if let Some(bytes) = receive_bytes {
         socket.set_recv_buffer_size(bytes).unwrap();
     }
-    let stream = soon("connecting", socket.connect(server.address)).await.unwrap();
-    let url = format!("ws://{}/api/v1/work", server.address);
+    let stream = soon("connecting", socket.connect(address)).await.unwrap();
+    let url = format!("ws://{address}/api/v1/work");
     let mut request = url.into_client_request().unwrap();
     let mut insert = |name: &'static str, value: &str| {
-        request.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
+        request
+            .headers_mut()
+            .append(name, HeaderValue::from_str(value).unwrap());
     };
     insert("sec-websocket-protocol", protocol::WIRE_SUBPROTOCOL);
     headers.iter().for_each(|(name, value)| insert(name, value));
@@ -68,8 +71,8 @@ pub(crate) async fn upgrade(
 }
 
 /// A worker that said hello, by hand.
-pub(crate) async fn greeted(server: &Server, worker: u64, receive_bytes: Option<u32>) -> TcpStream {
-    let mut stream = upgrade(server, &[], receive_bytes).await.unwrap();
+pub(crate) async fn greeted(address: SocketAddr, worker: u64, receive_bytes: Option<u32>) -> TcpStream {
+    let mut stream = upgrade(address, &[], receive_bytes).await.unwrap();
     let hello = encode_from_worker(&hello(worker, None));
     stream.write_all(&frame(BINARY, &hello)).await.unwrap();
     stream
@@ -125,19 +128,19 @@ async fn told(bytes: &[u8]) -> Ended {
     ended
 }
 
-/// The resident memory of this process, in bytes.
-pub(crate) fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+/// The resident memory of a process, in bytes.
+pub(crate) fn resident_bytes(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
-/// How long an honest reader waits for the engine's answer, 99 times of 100.
-pub(crate) async fn p99(server: &Server, requests: usize) -> Duration {
+/// How long an honest reader waits for an answer, 99 times of 100.
+pub(crate) async fn p99(requests: usize, mut ask: impl AsyncFnMut()) -> Duration {
     let mut took = Vec::with_capacity(requests);
     for _ in 0..requests {
         let since = Instant::now();
-        server.get("/overview").await;
+        ask().await;
         took.push(since.elapsed());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -1,6 +1,8 @@
 //! Peers that read too slowly, write too much, or never finish: bounded, closed, and nobody else's trouble.
+use crate::child::Child;
 use crate::raw::{
-    BINARY, BINARY_FIRST, CONTINUED, Ended, PING, ended_by, frame, greeted, head, p99, resident_bytes, upgrade,
+    BINARY, BINARY_FIRST, CONTINUED, Ended, PING, ended_by, frame, greeted, head, p99, resident_bytes,
+    upgrade,
 };
 use crate::support::{RawWorker, Server, soon};
 use axum::Router;
@@ -10,8 +12,8 @@ use coordinator::net::Networks;
 use promise::{amount, is_soak, kept};
 use protocol::limits::FRAME_BYTES_MAX;
 use protocol::wire::RefusalCode;
-use reqwest::Method;
-use serde_json::json;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -28,26 +30,29 @@ const MIB: u64 = 1 << 20;
 const SHARDS: u32 = 4_000_000;
 
 /// A job that every worker is told about at length.
-async fn long_job(server: &Server) {
+async fn long_job(child: &Child) {
     let text = format!(
         "const text = '{}'; export default (n) => n + text.length;",
         "x".repeat(SCRIPT_BYTES)
     );
-    let made = server.api(Method::POST, "/programs?file=long.js").body(text);
-    let made = made.send().await.unwrap().json::<serde_json::Value>().await.unwrap();
+    let request = child
+        .api(Method::POST, "/programs?file=long.js", &child.token)
+        .body(text);
+    let made = request.send().await.unwrap().json::<Value>().await.unwrap();
     let body = json!({"program": made["hash"], "entry": "default", "trust": "private",
         "input": {"range": {"end": SHARDS}}, "grain": {"items": 1}});
-    server.submit(&body).await;
+    let request = child.api(Method::POST, "/jobs", &child.token).json(&body);
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::CREATED);
 }
 
-async fn workers(server: &Server) -> u64 {
-    server.get("/overview").await["workers"].as_u64().unwrap()
+async fn workers(child: &Child) -> u64 {
+    child.get("/overview").await["workers"].as_u64().unwrap()
 }
 
 /// Waits until so many workers are connected.
-async fn until_workers(server: &Server, wanted: impl Fn(u64) -> bool) {
+async fn until_workers(child: &Child, wanted: impl Fn(u64) -> bool) {
     let there = async {
-        while !wanted(workers(server).await) {
+        while !wanted(workers(child).await) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -58,10 +63,10 @@ async fn until_workers(server: &Server, wanted: impl Fn(u64) -> bool) {
 async fn ws_slow_reader() {
     coordinator::raise_file_limit();
     let count = amount(50, 2_000);
-    let server = Server::start().await;
+    let server = Child::start("warn").await;
     long_job(&server).await;
     // An honest worker reads slowly too, but it reads: it must stay.
-    let mut honest = greeted(&server, 1, Some(RECEIVE_BYTES)).await;
+    let mut honest = greeted(server.address, 1, Some(RECEIVE_BYTES)).await;
     let reading = tokio::spawn(async move {
         let mut piece = vec![0; 8 << 10];
         while honest.read(&mut piece).await.is_ok_and(|bytes| bytes > 0) {
@@ -69,27 +74,26 @@ async fn ws_slow_reader() {
         }
     });
     until_workers(&server, |there| there == 1).await;
-    let calm = p99(&server, amount(20, 200)).await;
-    let before = resident_bytes();
+    let calm = p99(amount(20, 200), async || drop(server.get("/overview").await)).await;
+    let before = resident_bytes(server.pid());
     let mut silent = Vec::new();
-    // For each of those that are there at a time, what they hold together.
-    let mut each = 0;
+    // What is freed is not given back to the system at once, so the most of both belong together.
+    let (mut most_bytes, mut most_there) = (0, 1);
     let mut look = async || {
         let there = workers(&server).await.saturating_sub(1);
-        if there > count as u64 / 4 {
-            each = each.max(resident_bytes().saturating_sub(before) / there);
-        }
+        most_there = most_there.max(there);
+        most_bytes = most_bytes.max(resident_bytes(server.pid()).saturating_sub(before));
         there
     };
     for worker in 0..count {
-        silent.push(greeted(&server, 2 + worker as u64, Some(RECEIVE_BYTES)).await);
+        silent.push(greeted(server.address, 2 + worker as u64, Some(RECEIVE_BYTES)).await);
         if worker % 50 == 49 {
             look().await;
         }
     }
     let since = Instant::now();
     while look().await == 0 && since.elapsed() < Duration::from_secs(2) {}
-    let busy = p99(&server, amount(20, 200)).await;
+    let busy = p99(amount(20, 200), async || drop(server.get("/overview").await)).await;
     let gone = async {
         while look().await > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -97,6 +101,7 @@ async fn ws_slow_reader() {
     };
     soon("the eviction of who does not read", gone).await;
     let evicted = since.elapsed();
+    let each = most_bytes / most_there;
     assert!(evicted <= Duration::from_secs(15), "{evicted:?}");
     assert!(each <= 512 << 10, "{each} bytes for each");
     assert_eq!(workers(&server).await, 1, "who reads slowly is no non-reader");
@@ -134,29 +139,29 @@ async fn ws_oversize() {
     for round in 0..count {
         let worker = 100 + 10 * round as u64;
         let one_more = frame(BINARY, &vec![1; FRAME_BYTES_MAX + 1]);
-        let ended = ended_by(greeted(&server, worker, None).await, [one_more]).await;
+        let ended = ended_by(greeted(server.address, worker, None).await, [one_more]).await;
         assert_eq!(ended, too_long, "a byte too many");
         let endless = [head(BINARY, 1 << 40), vec![0; 1 << 20]];
-        let ended = ended_by(greeted(&server, worker + 1, None).await, endless).await;
+        let ended = ended_by(greeted(server.address, worker + 1, None).await, endless).await;
         assert_eq!(ended, too_long, "a head that promises a tebibyte");
         let mut pieces = vec![frame(BINARY_FIRST, &vec![1; 64 << 10])];
         pieces.extend(repeated(frame(CONTINUED, &vec![1; 64 << 10]), 17));
-        let ended = ended_by(greeted(&server, worker + 2, None).await, pieces).await;
+        let ended = ended_by(greeted(server.address, worker + 2, None).await, pieces).await;
         assert_eq!(ended, too_long, "fragments without end");
         // The twin: as long as may be is not too long; it is only no message.
         let longest = frame(BINARY, &vec![1; FRAME_BYTES_MAX]);
-        let ended = ended_by(greeted(&server, worker + 3, None).await, [longest]).await;
+        let ended = ended_by(greeted(server.address, worker + 3, None).await, [longest]).await;
         assert_ne!(ended.close, Some(1009));
         assert!(ended.refused.is_some());
     }
     let mut pieces = vec![frame(BINARY_FIRST, &[])];
     pieces.extend(repeated(frame(CONTINUED, &[]).repeat(10_000), amount(40, 1_000)));
-    let ended = ended_by(greeted(&server, 50, None).await, pieces).await;
+    let ended = ended_by(greeted(server.address, 50, None).await, pieces).await;
     assert_eq!(ended.close, None, "empty fragments are cut off without a word");
     for worker in [51, 52] {
         let stream = match worker {
-            51 => greeted(&server, worker, None).await,
-            _ => upgrade(&server, &[], None).await.unwrap(),
+            51 => greeted(server.address, worker, None).await,
+            _ => upgrade(server.address, &[], None).await.unwrap(),
         };
         let flood = repeated(frame(PING, &[7; 125]).repeat(1_000), amount(2, 100));
         let ended = ended_by(stream, flood).await;
@@ -166,7 +171,7 @@ async fn ws_oversize() {
             "pings without end"
         );
     }
-    let held = held_by_half_frames(&server, amount(10, 200)).await;
+    let held = held_by_half_frames(amount(10, 200)).await;
     assert!(held <= MIB + (64 << 10), "{held} bytes for each");
     let body = json!({"program": program, "entry": "double", "input": {"range": {"end": 50}}});
     let id = server.submit(&body).await;
@@ -180,18 +185,19 @@ async fn ws_oversize() {
 }
 
 /// What is held of peers that stop a byte before the longest frame is whole, each.
-async fn held_by_half_frames(server: &Server, count: usize) -> u64 {
-    let before = resident_bytes();
+async fn held_by_half_frames(count: usize) -> u64 {
+    let server = Child::start("warn").await;
+    let before = resident_bytes(server.pid());
     let mut half = head(BINARY, FRAME_BYTES_MAX as u64);
     half.resize(half.len() + FRAME_BYTES_MAX - 1, 1);
     let mut streams = Vec::new();
     for worker in 0..count {
-        let mut stream = greeted(server, 1_000_000 + worker as u64, None).await;
+        let mut stream = greeted(server.address, 1_000_000 + worker as u64, None).await;
         stream.write_all(&half).await.unwrap();
         streams.push(stream);
     }
-    until_workers(server, |there| there > count as u64).await;
-    resident_bytes().saturating_sub(before + half.len() as u64) / count as u64
+    until_workers(&server, |there| there == count as u64).await;
+    resident_bytes(server.pid()).saturating_sub(before) / count as u64
 }
 
 /// Connections that begin a request in some way and never finish it: after how long the last of them was closed;
@@ -237,13 +243,13 @@ async fn slow_headers() {
     let count = amount(60, 5_000);
     let bound = Duration::from_secs(6);
     let server = Server::start().await;
-    let calm = p99(&server, amount(20, 200)).await;
+    let calm = p99(amount(20, 200), async || drop(server.get("/overview").await)).await;
     // The twin: the same peers before a loop that waits for them, at the same time.
     let (patient, _stop) = patient_loop().await;
     let (attacked, twin, busy) = tokio::join!(
         half_open(server.address, count, 5 * bound),
         half_open(patient, 3, bound),
-        p99(&server, amount(20, 200)),
+        p99(amount(20, 200), async || drop(server.get("/overview").await)),
     );
     let gone = attacked.expect("all of them are gone");
     assert!(gone <= bound, "the last was closed after {gone:?}");

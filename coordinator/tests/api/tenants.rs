@@ -42,7 +42,11 @@ async fn ask(server: &Server, method: &Method, path: &str, token: Option<&str>, 
         .headers()
         .get("content-type")
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    let body = if is_stream { "a stream".into() } else { response.text().await.unwrap() };
+    let body = if is_stream {
+        "a stream".into()
+    } else {
+        response.text().await.unwrap()
+    };
     let mut told = serde_json::from_str::<Value>(&body).unwrap_or(Value::String(body));
     if let Some(fields) = told.as_object_mut() {
         fields.remove("request");
@@ -54,9 +58,21 @@ async fn ask(server: &Server, method: &Method, path: &str, token: Option<&str>, 
 }
 
 async fn upload(server: &Server, path: &str, token: &str, bytes: &str) -> String {
-    let request = server.bare(Method::POST, &format!("/api/v1{path}")).bearer_auth(token);
-    let made: Value = request.body(bytes.to_owned()).send().await.unwrap().json().await.unwrap();
-    made["hash"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+    let request = server
+        .bare(Method::POST, &format!("/api/v1{path}"))
+        .bearer_auth(token);
+    let made: Value = request
+        .body(bytes.to_owned())
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    made["hash"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{made}"))
+        .to_owned()
 }
 
 /// Somebody with a program, a blob, and a job over it that is done.
@@ -90,7 +106,10 @@ fn addresses(path: &str, ana: &Tenant) -> (String, String) {
         _ => return (address(path), address(path)),
     };
     let with = |id: &str| {
-        let path = path.replace("{id}", id).replace("{hash}", id).replace("{shard}", "0");
+        let path = path
+            .replace("{id}", id)
+            .replace("{hash}", id)
+            .replace("{shard}", "0");
         format!("/api/v1{path}")
     };
     (with(known), with(&unknown))
@@ -115,11 +134,18 @@ async fn matrix(server: &Server, ana: &Tenant, strangers: &[(&str, Option<String
             if path.starts_with("/programs/{hash}") {
                 continue;
             }
-            assert!(!of_ana.body.contains(MARK), "{who}: {route} tells {}", of_ana.body);
+            assert!(
+                !of_ana.body.contains(MARK),
+                "{who}: {route} tells {}",
+                of_ana.body
+            );
             if known != unknown {
                 let body = of_nobody.body.replace(id_in(&unknown), id_in(&known));
                 let of_nobody = Told { body, ..of_nobody };
-                assert_eq!(of_ana, of_nobody, "{who}: {route} can be told from what does not exist");
+                assert_eq!(
+                    of_ana, of_nobody,
+                    "{who}: {route} can be told from what does not exist"
+                );
                 assert!(of_ana.status >= 400, "{who}: {route} does something");
             }
         }
@@ -149,7 +175,10 @@ async fn leased_blob(server: &Server, ana: &Tenant) {
     let program = upload(server, "/programs?file=long.js", &ana.token, script).await;
     let job = json!({"program": program, "entry": "default", "input": {"blob": {"blob": blob, "encoding": "json"}},
         "grain": {"items": 200}, "trust": "private"});
-    let request = server.bare(Method::POST, "/api/v1/jobs").bearer_auth(&ana.token).json(&job);
+    let request = server
+        .bare(Method::POST, "/api/v1/jobs")
+        .bearer_auth(&ana.token)
+        .json(&job);
     assert_eq!(request.send().await.unwrap().status().as_u16(), 201);
     let mut socket = connect(server).await;
     let greeting = encode_from_worker(&hello(77, None));
@@ -167,8 +196,16 @@ async fn leased_blob(server: &Server, ana: &Tenant) {
     assert_ne!(name.to_string(), blob, "what a worker is told is no hash");
     let read = |hash: String| server.bare(Method::GET, &format!("/api/v1/blobs/{hash}")).send();
     let leased = read(name.to_string()).await.unwrap();
-    assert_eq!(leased.text().await.unwrap(), long, "a worker reads what it was leased");
-    assert_eq!(read(blob.clone()).await.unwrap().status().as_u16(), 404, "and nothing by its hash");
+    assert_eq!(
+        leased.text().await.unwrap(),
+        long,
+        "a worker reads what it was leased"
+    );
+    assert_eq!(
+        read(blob.clone()).await.unwrap().status().as_u16(),
+        404,
+        "and nothing by its hash"
+    );
     // Whoever can guess the bytes knows the hash, and learns nothing by it.
     let guessed = BlobHash::of(b"1\n2\n3\n").to_string();
     assert_eq!(guessed, ana.blob);
@@ -198,7 +235,9 @@ async fn borrowed_names(server: &Server, ana: &Tenant, ben: &str) {
     assert_ne!(made["id"], ana.job.as_str(), "a key is its owner's");
     // The same bytes under his own name: he is told what he called them.
     let text = format!("export default (n) => n; // {MARK}");
-    let request = server.bare(Method::POST, "/api/v1/programs?file=bens.js").bearer_auth(ben);
+    let request = server
+        .bare(Method::POST, "/api/v1/programs?file=bens.js")
+        .bearer_auth(ben);
     let same: Value = request.body(text).send().await.unwrap().json().await.unwrap();
     assert_eq!(same["description"]["name"], "bens", "{same}");
 }
@@ -214,7 +253,10 @@ async fn tenant_isolation_matrix() {
         ("a worker", Some(work)),
         ("nobody", None),
         ("an expired token", Some(expired(&server).await)),
-        ("a forged token", Some(format!("ely_{}_{}_00000000", "0".repeat(16), "0".repeat(64)))),
+        (
+            "a forged token",
+            Some(format!("ely_{}_{}_00000000", "0".repeat(16), "0".repeat(64))),
+        ),
     ];
     let mut compared = matrix(&server, &ana, &strangers).await;
     let worker = tokio::spawn(RawWorker::join(&server, 1).await.work());
@@ -227,9 +269,23 @@ async fn tenant_isolation_matrix() {
     for (who, token) in [("ana", &ana.token), ("a reader", &reader)] {
         let listed = ask(&server, &Method::GET, "/api/v1/jobs", Some(token), &json!({})).await;
         assert!(listed.body.contains(MARK), "{who}: {listed:?}");
-        let read = ask(&server, &Method::GET, &format!("/api/v1/jobs/{}", ana.job), Some(token), &json!({})).await;
+        let read = ask(
+            &server,
+            &Method::GET,
+            &format!("/api/v1/jobs/{}", ana.job),
+            Some(token),
+            &json!({}),
+        )
+        .await;
         assert!(read.status == 200 && read.body.contains(MARK), "{who}: {read:?}");
-        let blob = ask(&server, &Method::GET, &format!("/api/v1/blobs/{}", ana.blob), Some(token), &json!({})).await;
+        let blob = ask(
+            &server,
+            &Method::GET,
+            &format!("/api/v1/blobs/{}", ana.blob),
+            Some(token),
+            &json!({}),
+        )
+        .await;
         assert_eq!(blob.status, 200, "{who}");
         let programs = ask(&server, &Method::GET, "/api/v1/programs", Some(token), &json!({})).await;
         assert!(programs.body.contains(&ana.program), "{who}");
@@ -238,7 +294,10 @@ async fn tenant_isolation_matrix() {
     let both = token(&server, "both", &["read", "submit"], None).await.0;
     for who in [&reader, &both] {
         let steered = ask(&server, &Method::POST, &cancel, Some(who), &json!({})).await;
-        assert_eq!(steered.status, 403, "who reads everything changes nothing of others");
+        assert_eq!(
+            steered.status, 403,
+            "who reads everything changes nothing of others"
+        );
     }
     leased_blob(&server, &ana).await;
     let guessed = guesses(&server, &ben, amount(500, 20_000)).await;
@@ -262,7 +321,14 @@ async fn guesses(server: &Server, ben: &str, count: usize) -> usize {
     let ids: Vec<u64> = owners.keys().copied().collect();
     for guess in 0..count as u64 {
         let near = ids[usize::try_from(guess).unwrap() % ids.len()].wrapping_add(guess / ids.len() as u64);
-        let told = ask(server, &Method::GET, &format!("/api/v1/jobs/{}", JobId(near)), Some(ben), &json!({})).await;
+        let told = ask(
+            server,
+            &Method::GET,
+            &format!("/api/v1/jobs/{}", JobId(near)),
+            Some(ben),
+            &json!({}),
+        )
+        .await;
         let own = owners.get(&near).is_some_and(|owner| owner == "ben");
         assert_eq!(told.status, if own { 200 } else { 404 }, "{near}: {told:?}");
     }

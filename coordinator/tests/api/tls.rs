@@ -43,7 +43,10 @@ async fn connect(
 }
 
 async fn ask(stream: &mut TlsStream<TcpStream>) -> String {
-    stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
     let mut answer = vec![0; 4 << 10];
     let length = soon("an answer", stream.read(&mut answer)).await.unwrap();
     String::from_utf8_lossy(&answer[..length]).into_owned()
@@ -85,9 +88,14 @@ async fn tls_profile() {
     })
     .await;
     for version in [&TLS12, &TLS13] {
-        let mut stream = soon("the greeting", connect(&server, &first, &[version])).await.unwrap();
+        let mut stream = soon("the greeting", connect(&server, &first, &[version]))
+            .await
+            .unwrap();
         let answer = ask(&mut stream).await;
-        assert!(answer.contains("alive") && answer.contains("strict-transport-security: max-age=31536000"), "{answer}");
+        assert!(
+            answer.contains("alive") && answer.contains("strict-transport-security: max-age=31536000"),
+            "{answer}"
+        );
     }
     for minor in [1, 2] {
         let said = said_to(&server, &old_greeting(minor)).await;
@@ -95,7 +103,10 @@ async fn tls_profile() {
         assert_ne!(said.first(), Some(&22), "TLS 1.{} is not spoken", minor - 1);
     }
     let plain = said_to(&server, b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert!(!String::from_utf8_lossy(&plain).contains("HTTP/"), "plain HTTP is not answered");
+    assert!(
+        !String::from_utf8_lossy(&plain).contains("HTTP/"),
+        "plain HTTP is not answered"
+    );
     let mut open = Vec::new();
     for _ in 0..amount(20, 1_000) {
         let mut stream = connect(&server, &first, &[&TLS13]).await.unwrap();
@@ -109,7 +120,10 @@ async fn tls_profile() {
         }
     };
     soon("the new certificate", renewed).await;
-    assert!(connect(&server, &first, &[&TLS13]).await.is_err(), "the old one is out of use");
+    assert!(
+        connect(&server, &first, &[&TLS13]).await.is_err(),
+        "the old one is out of use"
+    );
     let mut kept_open = 0;
     for stream in &mut open {
         kept_open += usize::from(ask(stream).await.contains("alive"));
@@ -119,6 +133,8 @@ async fn tls_profile() {
     server.stop().await;
     kept(
         "tls_profile",
-        &format!("1.2 and 1.3 spoken, 1.0, 1.1 and plain HTTP refused; a new certificate under {kept_open} open connections dropped none"),
+        &format!(
+            "1.2 and 1.3 spoken, 1.0, 1.1 and plain HTTP refused; a new certificate under {kept_open} open connections dropped none"
+        ),
     );
 }

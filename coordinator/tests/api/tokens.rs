@@ -38,25 +38,60 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("get /programs", &["submit", "read", "admin"]),
     ("post /programs", &["submit", "admin"]),
     ("get /programs/{hash}", &["submit", "read", "admin"]),
-    ("get /programs/{hash}/module", &["none", "submit", "work", "trusted", "read", "admin"]),
-    ("post /blobs", &["none", "submit", "work", "trusted", "read", "admin"]),
-    ("get /blobs/{hash}", &["none", "submit", "work", "trusted", "read", "admin"]),
+    (
+        "get /programs/{hash}/module",
+        &["none", "submit", "work", "trusted", "read", "admin"],
+    ),
+    (
+        "post /blobs",
+        &["none", "submit", "work", "trusted", "read", "admin"],
+    ),
+    (
+        "get /blobs/{hash}",
+        &["none", "submit", "work", "trusted", "read", "admin"],
+    ),
     ("get /events", &["submit", "read", "admin"]),
     ("post /tokens", &["admin"]),
     ("get /tokens", &["admin"]),
     ("delete /tokens/{id}", &["admin"]),
-    ("get /whoami", &["none", "submit", "work", "trusted", "read", "admin"]),
-    ("get /accounts/{id}", &["none", "submit", "work", "trusted", "read", "admin"]),
-    ("get /accounts/{id}/receipts", &["none", "submit", "work", "trusted", "read", "admin"]),
-    ("get /receipts/{id}", &["none", "submit", "work", "trusted", "read", "admin"]),
+    (
+        "get /whoami",
+        &["none", "submit", "work", "trusted", "read", "admin"],
+    ),
+    (
+        "get /accounts/{id}",
+        &["none", "submit", "work", "trusted", "read", "admin"],
+    ),
+    (
+        "get /accounts/{id}/receipts",
+        &["none", "submit", "work", "trusted", "read", "admin"],
+    ),
+    (
+        "get /receipts/{id}",
+        &["none", "submit", "work", "trusted", "read", "admin"],
+    ),
     ("get /receipts/{id}/digests", &["read", "admin"]),
-    ("get /leaders", &["none", "submit", "work", "trusted", "read", "admin"]),
-    ("post /tickets", &["none", "submit", "work", "trusted", "read", "admin"]),
-    ("get /work", &["none", "submit", "work", "trusted", "read", "admin"]),
+    (
+        "get /leaders",
+        &["none", "submit", "work", "trusted", "read", "admin"],
+    ),
+    (
+        "post /tickets",
+        &["none", "submit", "work", "trusted", "read", "admin"],
+    ),
+    (
+        "get /work",
+        &["none", "submit", "work", "trusted", "read", "admin"],
+    ),
 ];
 
 /// A token's text and id.
-pub(crate) async fn token(server: &Server, name: &str, scopes: &[&str], expires_ms: Option<u64>) -> (String, String) {
+pub(crate) async fn token(
+    server: &Server,
+    name: &str,
+    scopes: &[&str],
+    expires_ms: Option<u64>,
+) -> (String, String) {
     let body = json!({"name": name, "scopes": scopes, "expires_ms": expires_ms});
     let (status, made) = server.post("/tokens", &body).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
@@ -86,7 +121,11 @@ pub(crate) async fn expired(server: &Server) -> String {
 
 /// Every route there is, as `method path`.
 pub(crate) async fn routes(server: &Server) -> BTreeSet<String> {
-    let document = server.bare(Method::GET, "/api/v1/openapi.json").send().await.unwrap();
+    let document = server
+        .bare(Method::GET, "/api/v1/openapi.json")
+        .send()
+        .await
+        .unwrap();
     let document: Value = document.json().await.unwrap();
     let paths = document["paths"].as_object().unwrap();
     let routes = paths.iter().flat_map(|(path, item)| {
@@ -105,7 +144,10 @@ pub(crate) fn address(path: &str) -> String {
         Some("receipts") => format!("{}.0.0", JobId(0x0123_4567_89ab_cdef)),
         _ => "0123456789abcdef".into(),
     };
-    let path = path.replace("{id}", &id).replace("{hash}", &id).replace("{shard}", "0");
+    let path = path
+        .replace("{id}", &id)
+        .replace("{hash}", &id)
+        .replace("{shard}", "0");
     format!("/api/v1{path}")
 }
 
@@ -172,10 +214,16 @@ async fn revoked_under_load(sockets: usize) -> Duration {
         let hello = encode_from_worker(&hello(worker as u64 + 1, Some(token)));
         socket.send(Message::Binary(hello.into())).await.unwrap();
         assert!(matches!(next(&mut socket).await, Some(ToWorker::Welcome { .. })));
-        if worker == 0 { other = Some(socket) } else { workers.push(socket) }
+        if worker == 0 {
+            other = Some(socket)
+        } else {
+            workers.push(socket)
+        }
     }
     let follow = |path: String, token: &str| {
-        let request = server.bare(Method::GET, &format!("/api/v1{path}")).bearer_auth(token);
+        let request = server
+            .bare(Method::GET, &format!("/api/v1{path}"))
+            .bearer_auth(token);
         async move { request.send().await.unwrap().bytes_stream() }
     };
     let results = format!("/jobs/{job}/results?follow=true");
@@ -230,13 +278,22 @@ fn found_in(folder: &Path, needles: &[Vec<u8>]) -> Vec<String> {
 
 /// Whether one of the needles stands in the bytes: one pass, with the eight bytes that each begins with.
 fn holds(bytes: &[u8], needles: &[Vec<u8>]) -> bool {
-    let start = |needle: &[u8]| needle[..8].iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
-    let starts: HashMap<u64, &[u8]> = needles.iter().map(|needle| (start(needle), &needle[..])).collect();
+    let start = |needle: &[u8]| {
+        needle[..8]
+            .iter()
+            .fold(0, |all, byte| all << 8 | u64::from(*byte))
+    };
+    let mut starts: HashMap<u64, Vec<&[u8]>> = HashMap::new();
+    for needle in needles {
+        starts.entry(start(needle)).or_default().push(needle);
+    }
     let mut last = 0;
     bytes.iter().enumerate().any(|(end, byte)| {
         last = last << 8 | u64::from(*byte);
-        let found = starts.get(&last).filter(|_| end >= 7);
-        found.is_some_and(|needle| bytes[end - 7..].starts_with(needle))
+        let begun = starts.get(&last).filter(|_| end >= 7).into_iter().flatten();
+        begun
+            .into_iter()
+            .any(|needle| bytes[end - 7..].starts_with(needle))
     })
 }
 
@@ -274,7 +331,12 @@ async fn dump_scan(tokens: usize) -> usize {
         child.say_hello(number as u64 + 1, &text).await;
         if number % 3 == 0 {
             let id = made["info"]["id"].as_str().unwrap();
-            drop(child.api(Method::DELETE, &format!("/tokens/{id}"), &child.token).send().await);
+            drop(
+                child
+                    .api(Method::DELETE, &format!("/tokens/{id}"), &child.token)
+                    .send()
+                    .await,
+            );
         }
         secrets.push(text);
     }

@@ -93,12 +93,20 @@ async fn sabotage_end_to_end() {
         }
         let (all, bound) = (rounds * items, level.wrong_share_max().unwrap());
         assert!(wrong as f64 <= bound * all as f64, "{level}: {wrong} of {all}");
-        assert!(withdrawn >= u64::try_from(rounds).unwrap(), "{level}: {withdrawn} caught");
-        told.push(format!("{level}: {wrong} of {all} answers wrong, {withdrawn} liars caught, at most {price:.2} executions"));
+        assert!(
+            withdrawn >= u64::try_from(rounds).unwrap(),
+            "{level}: {withdrawn} caught"
+        );
+        told.push(format!(
+            "{level}: {wrong} of {all} answers wrong, {withdrawn} liars caught, at most {price:.2} executions"
+        ));
     }
     kept(
         "sabotage_end_to_end",
-        &format!("2 liars among 10 workers over real sockets, one trusted worker; {}", told.join("; ")),
+        &format!(
+            "2 liars among 10 workers over real sockets, one trusted worker; {}",
+            told.join("; ")
+        ),
     );
 }
 

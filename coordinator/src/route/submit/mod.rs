@@ -116,9 +116,7 @@ async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>
 async fn engine_is_here(app: &App, script: ProgramHash) -> ApiResult<()> {
     match script_of(&app.programs, &app.blobs, script).await {
         Ok(_) => Ok(()),
-        Err(error) if error.may_pass() => {
-            Err(ApiError::hiding(kind::STORE, error, "Try again in a moment."))
-        }
+        Err(error) if error.may_pass() => Err(ApiError::hiding(kind::STORE, error, "Try again in a moment.")),
         Err(error) => {
             let why = error.to_string();
             Err(ApiError::field(kind::PROGRAM_REFUSED, "program", why))
