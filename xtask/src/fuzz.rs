@@ -17,17 +17,21 @@ use std::process::{Child, Command, Stdio};
 pub(crate) struct Form {
     seconds: u64,
     input_s_max: u32,
+    /// Parsers that are tried at the same time.
+    for_each_core: usize,
 }
 
 /// In `npm test`, where other programs may want the machine too.
 pub(crate) const SHORT: Form = Form {
     seconds: 60,
     input_s_max: 10,
+    for_each_core: 2,
 };
 /// In `cargo xtask soak`. Who has a day gives it: `cargo xtask fuzz --seconds 10800`.
 pub(crate) const FULL: Form = Form {
     seconds: 600,
     input_s_max: 1,
+    for_each_core: 1,
 };
 const MEMORY_MIB_MAX: u32 = 2_048;
 const INPUT_BYTES_MAX: u32 = 64 << 10;
@@ -79,9 +83,9 @@ pub(crate) fn all(house: &House, form: Form) -> Result<String> {
 
 fn several(house: &House, names: &[&str], form: Form) -> Result<String> {
     let program = build(house)?;
-    let at_once = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (mut inputs, mut broken) = (0, Vec::new());
-    for group in names.chunks(at_once) {
+    for group in names.chunks(cores * form.for_each_core) {
         eprintln!("xtask: {} for {} s", group.join(" and "), form.seconds);
         let started = group.iter().map(|name| start(house, &program, name, form));
         let started = started.collect::<Result<Vec<_>>>()?;
