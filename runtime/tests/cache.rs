@@ -109,7 +109,7 @@ fn artifact_tamper() {
     promise::kept(
         "artifact_tamper",
         &format!(
-            "{flips} files with one bit turned, 5 cut or lengthened, one of another engine, 1 sent as a program: 0 loaded"
+            "{flips} files with one bit turned, 5 cut or lengthened, 1 sent as a program, and beside them other keys, names, versions, targets and settings: 0 loaded"
         ),
     );
 }
