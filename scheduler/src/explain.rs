@@ -127,6 +127,12 @@ impl Scheduler {
             let text = format!("{waiting} shards failed and wait for another attempt");
             reasons.push(reason("retrying", text, "see the errors: elytra job info"));
         }
+        let given_up = job.totals.shards_skipped;
+        if given_up > 0 {
+            let text = format!("{given_up} shards failed for good and are left out");
+            let remedy = "see the errors: elytra job info; elytra retry tries them again once the job is over";
+            reasons.push(reason("given_up", text, remedy));
+        }
     }
 
     fn explain_checks(&self, job: &Job, reasons: &mut Vec<Reason>) {

@@ -1,5 +1,5 @@
 //! Attempts that end without an output: failed, lost, returned, refused; and shards that are poison.
-use crate::job::Retry;
+use crate::job::{Job, Retry};
 use crate::output::{Effect, Output};
 use crate::scheduler::Scheduler;
 use crate::timer::Timer;
@@ -12,15 +12,37 @@ use protocol::wire::{Cause, Failure, JobHandle};
 
 /// How long a failed shard waits for a worker that has not tried it, in milliseconds.
 pub(crate) const OTHERS_FIRST_MS: u64 = 1_000;
-/// Workers that vanish over the same shard, one after the other and all but the first of them with nothing
-/// else to blame, before it is taken for the reason.
-const LOSSES_ALONE_MAX: u8 = 5;
-/// The same where other shards may have been the reason. Tabs close all the time.
+/// Workers that vanish over the same shard before it can be taken for the reason; fewer attempts of a job
+/// count for nothing here, because tabs close all the time.
+const LOSSES_MIN: u8 = 5;
+/// Workers among them that had nothing else to vanish over.
+const LOSSES_ALONE_MIN: u8 = 2;
+/// From so many on it goes to workers that have nothing else.
+const ISOLATED_FROM: u8 = 3;
+/// Where other shards may have been the reason each time, so many have to vanish.
 const LOSSES_MAX: u8 = 25;
 /// On so many networks a shard is tried before it fails for good, where that many are there.
 pub(crate) const NETWORKS_MIN: usize = 3;
 /// Where they are there and do not come to try it, it fails after so many times its attempts.
 const PATIENCE: u8 = 3;
+
+/// Whether a lease may be why its worker vanished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The worker had not begun it, as far as can be told.
+    Nobody,
+    /// It executed other leases, too.
+    Shared,
+    /// It had nothing else.
+    Alone,
+}
+
+impl Blame {
+    /// Of a lease that was executed, by how many leases there were.
+    pub(crate) fn of(leases: usize) -> Self {
+        if leases == 1 { Self::Alone } else { Self::Shared }
+    }
+}
 
 impl Scheduler {
     pub(crate) fn on_failed(&mut self, session: SessionId, id: LeaseId, shard: u32, failure: Failure) {
@@ -177,13 +199,12 @@ impl Scheduler {
         NETWORKS_MIN.min(self.networks.len())
     }
 
-    /// A lease's worker vanished or let it run out: its shards wait again at once. `executed`: the worker was
-    /// executing it, as far as can be told, and had not only queued it.
+    /// A lease's worker vanished or let it run out: its shards wait again at once.
     pub(crate) fn lose_lease(
         &mut self,
         id: LeaseId,
         (worker, network): (WorkerId, NetworkPrefix),
-        executed: bool,
+        blame: Blame,
     ) {
         let Some(lease) = self.drop_lease(id) else { return };
         self.ended.keep(id, lease.job, worker);
@@ -192,31 +213,40 @@ impl Scheduler {
         for run in orphans.iter() {
             self.give_back(lease.job, run);
         }
-        if let Some(shard) = suspect.filter(|shard| executed && orphans.contains(*shard)) {
-            self.count_loss(lease.job, shard, worker, network);
+        let is_alone = blame == Blame::Alone && lease.left.count() == 1;
+        if let Some(shard) = suspect.filter(|shard| blame != Blame::Nobody && orphans.contains(*shard)) {
+            self.count_loss(lease.job, shard, (worker, network), is_alone);
         }
     }
 
-    /// A shard over which a worker vanished is tried by itself from then on: whoever takes it vanishes over
-    /// nothing else.
-    fn count_loss(&mut self, handle: JobHandle, shard: u32, worker: WorkerId, network: NetworkPrefix) {
+    /// A shard over which workers vanish again and again is tried by itself: whoever takes it then vanishes
+    /// over nothing else.
+    fn count_loss(
+        &mut self,
+        handle: JobHandle,
+        shard: u32,
+        (worker, network): (WorkerId, NetworkPrefix),
+        is_alone: bool,
+    ) {
         let (anyone_ms, wanted) = (self.now_ms + OTHERS_FIRST_MS, self.networks_wanted());
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
             return;
         };
-        let was_alone = job.retries.contains_key(&shard);
         let losses = job.losses.entry(shard).or_default();
         losses.all = losses.all.saturating_add(1);
-        losses.alone = losses.alone.saturating_add(u8::from(was_alone));
+        losses.alone = losses.alone.saturating_add(u8::from(is_alone));
         note_network(&mut losses.networks, network);
-        let all = losses.all;
-        let alone_max = job.seed.attempts_max.max(LOSSES_ALONE_MAX);
-        let is_reason = losses.alone + 1 >= alone_max && losses.networks.len() >= wanted;
-        job.pending.remove(one(shard));
-        let retry = job.retries.entry(shard).or_default();
-        retry.leased = false;
-        retry.others_first(worker, Some(network), anyone_ms);
-        self.timers.set(anyone_ms, Timer::Retry(handle));
+        let (all, networks) = (losses.all, losses.networks.clone());
+        let is_reason = all >= job.seed.attempts_max.max(LOSSES_MIN)
+            && losses.alone >= LOSSES_ALONE_MIN
+            && networks.len() >= wanted;
+        if all >= ISOLATED_FROM {
+            job.pending.remove(one(shard));
+            let retry = job.retries.entry(shard).or_default();
+            (retry.leased, retry.networks) = (false, networks);
+            retry.others_first(worker, None, anyone_ms);
+            self.timers.set(anyone_ms, Timer::Retry(handle));
+        }
         if is_reason || all >= LOSSES_MAX {
             let detail =
                 format!("{all} workers vanished while they computed this shard, the last was {worker}");
@@ -230,6 +260,31 @@ impl Scheduler {
                 "failed",
             );
         }
+    }
+
+    /// Whether a shard goes only to a worker that has nothing else, which then gets nothing else.
+    pub(crate) fn is_isolated(job: &Job, shard: u32) -> bool {
+        let losses = job.losses.get(&shard);
+        losses.is_some_and(|losses| losses.all >= ISOLATED_FROM)
+    }
+
+    /// Whether a worker is alone with a shard over which others vanished.
+    pub(crate) fn is_alone(&self, session: SessionId) -> bool {
+        let leases = self.workers.get(&session).map(|worker| &worker.leases);
+        let Some(id) = leases
+            .filter(|leases| leases.len() == 1)
+            .and_then(|leases| leases.first())
+        else {
+            return false;
+        };
+        let Some(lease) = self.leases.get(id) else {
+            return false;
+        };
+        let Some(job) = self.jobs.get(&lease.job).filter(|job| !job.losses.is_empty()) else {
+            return false;
+        };
+        let first = lease.left.first();
+        first.is_some_and(|run| lease.left.count() == 1 && Self::is_isolated(job, run.first))
     }
 
     /// Shards wait again: among the pending, or with those that some workers tried.
@@ -277,13 +332,14 @@ impl Scheduler {
             return;
         };
         worker.record.lost += u64::from(left);
+        let blame = Blame::of(worker.leases.len());
         let worker = (worker.seed.id, worker.seed.network);
         self.emit(Output::Cancel {
             session,
             lease: id,
             shards: Vec::new(),
         });
-        self.lose_lease(id, worker, true);
+        self.lose_lease(id, worker, blame);
         self.feed_hungry();
     }
 

@@ -70,9 +70,9 @@ impl Scheduler {
         if !self.workers.get(&session).is_some_and(Executor::takes_work) || self.draining {
             return;
         }
-        while self.feed_once(session) {}
+        while !self.is_alone(session) && self.feed_once(session) {}
         self.refresh_hunger(session);
-        if self.hungry.contains(&session) {
+        if self.hungry.contains(&session) && !self.is_alone(session) {
             self.offer_backup(session);
         }
     }
@@ -214,7 +214,7 @@ impl Scheduler {
         };
         job.retries
             .iter()
-            .find(|(_, retry)| may(retry))
+            .find(|(shard, retry)| may(retry) && (worker.in_flight == 0 || !Self::is_isolated(job, **shard)))
             .map(|(shard, _)| *shard)
     }
 

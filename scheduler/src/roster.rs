@@ -1,5 +1,6 @@
 //! Who is connected: workers that come, go, and are remembered.
 use crate::executor::{Executor, Record, WorkerSeed};
+use crate::fail::Blame;
 use crate::output::Output;
 use crate::scheduler::{SWEEP_MS, Scheduler};
 use crate::timer::Timer;
@@ -93,8 +94,10 @@ impl Scheduler {
         record.lost += lost;
         self.keep_record(id, record);
         // In the order in which they were granted, which is that of execution.
+        let blame = Blame::of(leases.len());
         for (place, lease) in leases.into_iter().enumerate() {
-            self.lose_lease(lease, (id, network), place < slots);
+            let blame = if place < slots { blame } else { Blame::Nobody };
+            self.lose_lease(lease, (id, network), blame);
         }
         if self.workers.values().all(|w| w.seed.account != account) {
             self.close_account(account);

@@ -37,4 +37,5 @@ scenarios!(
     trust_verified,
     trust_vote,
     trust_withdrawal,
+    vanishing_over_a_shard,
 );
