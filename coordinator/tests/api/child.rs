@@ -67,6 +67,9 @@ impl Child {
             folder: Some(folder),
         };
         child.address = child.listens().await;
+        // It listens before it has read what is stored.
+        let ready = child.http.get(format!("http://{}/livez", child.address)).send();
+        crate::support::soon("the coordinator", ready).await.unwrap();
         child
     }
 

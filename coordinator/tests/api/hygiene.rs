@@ -70,17 +70,13 @@ async fn error_hygiene() {
         child.api(Method::GET, "/jobs", "ely_x' OR 1=1 --"),
         api(Method::DELETE, "/tokens/' OR 1=1"),
     ];
-    // The store breaks under it: what cannot be written, and what cannot be read.
-    drop(api(Method::POST, "/blobs").body("bytes").send().await.unwrap());
-    let incoming = child.data_dir().join("blobs/incoming");
-    std::fs::remove_dir_all(&incoming).unwrap();
-    let garbled = child.data_dir().join("elytra.db");
-    let length = std::fs::metadata(&garbled).unwrap().len();
-    std::fs::write(&garbled, vec![0x5a; usize::try_from(length).unwrap()]).unwrap();
-    requests.push(api(Method::POST, "/blobs").body("more bytes"));
-    requests.push(api(Method::GET, "/tokens"));
-    requests.push(api(Method::GET, "/programs"));
-    requests.push(api(Method::POST, "/tokens").json(&json!({"name": "x", "scopes": ["read"]})));
+    // The disk breaks under it: where the blobs were is something else.
+    let blobs = child.data_dir().join("blobs");
+    std::fs::rename(&blobs, child.data_dir().join("were-blobs")).unwrap();
+    std::fs::write(&blobs, "no folder").unwrap();
+    requests.push(api(Method::POST, "/blobs").body("bytes"));
+    requests.push(api(Method::GET, &format!("/blobs/{}", "cd".repeat(32))));
+    requests.push(api(Method::POST, "/programs?file=fine.js").body("export default (n) => n;"));
     let (mut errors, mut ids, mut broken) = (0, Vec::new(), 0);
     for request in requests {
         let (status, body, id) = told(request).await;
@@ -96,7 +92,7 @@ async fn error_hygiene() {
         errors += 1;
         ids.push((status, id));
     }
-    assert!(broken >= 2, "the store was to fail");
+    assert!(broken >= 3, "the disk was to fail");
     let log = child.log();
     for (status, id) in &ids {
         let line = log.lines().find(|line| line.contains(id.as_str()));
@@ -106,14 +102,14 @@ async fn error_hygiene() {
         .lines()
         .filter(|line| line.contains("a request failed"))
         .count();
-    assert!(causes >= 2, "what went wrong is in the log: {causes}");
+    assert!(causes >= 3, "what went wrong is in the log: {causes}");
     // The twin: an error that tells where it happened is found out.
     let careless = format!("{data_dir}/elytra.db: database disk image is malformed");
     assert!(leaks(&careless, [&data_dir, &child.token]).is_some());
     kept(
         "error_hygiene",
         &format!(
-            "{errors} errors, {broken} of them from a broken store: nothing of the inside, every id in the log"
+            "{errors} errors, {broken} of them from a broken disk: nothing of the inside, every id in the log"
         ),
     );
 }
