@@ -172,3 +172,19 @@ fn sybil_share_capped() {
         &format!("1,000 names from 10 networks against 100 honest visitors; {told}; {:.0} % without the caps", 100.0 * all),
     );
 }
+
+/// Where nobody is there but crowds, they go on with a job all the same; a strict one waits and says why.
+#[test]
+fn who_is_alone_goes_on() {
+    let alone = |level| Case {
+        visitors: 1,
+        trusted: 0,
+        sybil_networks: 50,
+        ..Case::flooded(level, 250, 3_000)
+    };
+    run(alone(Trust::Fast));
+    if is_soak() {
+        let stuck = alone(Trust::Strict).run().stuck.expect("it waits");
+        assert!(stuck.contains("networks_crowded"), "{stuck}");
+    }
+}

@@ -22,6 +22,7 @@ pub(crate) use program::push;
 use protocol::api::{Job, ResultLine};
 use protocol::description::{Picture, ProgramKind};
 use protocol::job::{InputSpec, JobState};
+use protocol::trust::Trust;
 use sink::Sink;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -36,8 +37,18 @@ pub(crate) async fn submit(client: &Client, args: &SubmitArgs, format: Format) -
     let job = client
         .submit(&plan.spec, &key(args.job.idempotency_key.as_deref())?)
         .await?;
+    tell_price(&job);
     output::one(format, &job, |job| job.id.to_string())?;
     Ok(Code::Done)
+}
+
+/// What strangers' answers cost; the server may have raised the level.
+fn tell_price(job: &Job) {
+    let level = job.spec.trust;
+    if level != Trust::Private {
+        let times = level.executions_expected();
+        note(&format!("trust {level}: about {times:.2} executions a shard"));
+    }
 }
 
 /// `elytra for`.
@@ -97,6 +108,7 @@ pub(crate) async fn run(client: &Client, args: &RunArgs, format: Format) -> Resu
         count(job.counts.items, "item")
     };
     note(&format!("job {}: {} · {items}", job.id, job.spec.name));
+    tell_price(&job);
     interrupt::cancel_on_signal(client.clone(), job.id)?;
     let log = joblog(client, &plan, &args.results, &done)?;
     let result = follow(client, &job, &plan, (done, log), &args.results, format).await;

@@ -97,9 +97,9 @@ fn NameForm() -> impl IntoView {
                 <input id="own-name" type="text" autocomplete="nickname" spellcheck="false" maxlength=DISPLAY_NAME_CHARS_MAX
                     placeholder="Not listed" prop:value=move || name.get() aria-describedby="own-name-help"
                     on:input:target=move |event| { name.set(event.target().value()); kept.set(false); }/>
-                <p class="help" id="own-name-help">"Left empty, you are not listed. It counts from the next Start."</p>
             </div>
             <button type="submit">{move || if kept.get() { "Kept" } else { "Keep the name" }}</button>
+            <p class="help" id="own-name-help">"Left empty, you are not listed. It counts from the next Start."</p>
         </form>
     }
 }
@@ -130,7 +130,7 @@ fn KeyPart(own: Own) -> impl IntoView {
                 on_yes=forget/>
         </div>
         <Show when=move || shown.get()>
-            <p class="note">"Whoever has this text is the account. Show it to nobody."</p>
+            <p class="note whoever">"Whoever has this text is the account. Show it to nobody."</p>
             <CopyBox text label="The account's key"/>
         </Show>
     }

@@ -205,10 +205,10 @@ impl Field {
         let faulty = errs && self.chance.between(0, 1_000) < self.case.faulty_permille;
         let slow = !trusted && self.chance.percent(self.case.slow_percent);
         let speed = self.chance.between(80, 120) * if slow { 10 } else { 1 };
-        let network = if sybil || (liar && self.case.adversary.returns()) {
-            1 + id % LIARS_NETWORKS
-        } else {
-            1_000 + id
+        let network = match () {
+            () if sybil => 1 + id % self.case.sybil_networks,
+            () if liar && self.case.adversary.returns() => 1 + id % LIARS_NETWORKS,
+            () => 1_000 + id,
         };
         let visitor = Visitor {
             id,

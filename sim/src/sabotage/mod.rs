@@ -40,8 +40,10 @@ pub struct Case {
     pub poison_every: u32,
     /// Honest visitors of a thousand whose hardware errs, in one shard of a hundred.
     pub faulty_permille: u64,
-    /// Visitors besides, from ten networks, who are patient: they tell no lie yet, and never leave.
+    /// Visitors besides who are patient: they tell no lie yet, and never leave.
     pub sybils: u32,
+    /// From how many networks they come.
+    pub sybil_networks: u64,
     /// What is broken on purpose.
     pub twin: Twin,
     /// From where chance comes.
@@ -68,6 +70,7 @@ impl Case {
             poison_every: 0,
             faulty_permille: 0,
             sybils: 0,
+            sybil_networks: 10,
             twin: Twin::None,
             seed: 1,
         }
