@@ -1,6 +1,18 @@
 // Written by `npm run generate -w sdk` from the coordinator's OpenAPI document; a test fails when it is stale.
 /* eslint-disable */
 
+/** What an account has given. */
+export type Account = {
+  /** The account. Who knows its name can read this. */ account: AccountId;
+  /** Whether it gave a wrong answer, so that it gets no more work that is checked. */ caught: boolean;
+  /** Shards that it computed and that are still being checked. */ checking_shards: number;
+  /** Verified, and booked to it. */ credited: Given;
+  /** The name under which it is listed, where its owner chose one. */ name?: string | null;
+};
+
+/** an account id (a- and 13 letters and digits) */
+export type AccountId = string;
+
 /** An uploaded blob. */
 export type Blob = {
   /** Its name. */ hash: BlobHash;
@@ -17,6 +29,23 @@ export type BlobSpec = {
   /** How it is split. */ split?: Split;
 };
 
+/** Neighbouring shards of a booking. */
+export type BookedRun = {
+  /** How many. */ count: number;
+  /** The first. */ first: number;
+};
+
+/** Verified work of an account. It is written once and never changed. */
+export type Booking = {
+  /** Whose work it was. */ account: AccountId;
+  /** Its name: the job, and which batch of it. */ id: ReceiptId;
+  /** How many items they have. */ items: number;
+  /** The [`Root`] over their digests. */ root: Digest;
+  /** The shards, in order. */ runs: Array<BookedRun>;
+  /** How many shards. */ shards: number;
+  /** When, in milliseconds since 1970. */ time_ms: number;
+};
+
 /** The closed set of causes of a failed attempt. */
 export type Cause = "item_failed" | "trapped" | "out_of_memory" | "out_of_time" | "output_too_long" | "refused" | "input_missing" | "lost";
 
@@ -28,6 +57,9 @@ export type Description = {
   /** Its name for people. */ name: string;
   /** Its version. */ version: string;
 };
+
+/** a digest (64 hex digits) */
+export type Digest = string;
 
 /** How the bytes of an item are read. */
 export type Encoding = "json" | "text";
@@ -100,6 +132,13 @@ export type Field = {
 
 /** What a field holds. */
 export type FieldKind = "integer" | "number" | "boolean" | "text" | "choice" | "json";
+
+/** Work that was verified. */
+export type Given = {
+  /** Bookings. */ bookings: number;
+  /** Their items. */ items: number;
+  /** Shards. */ shards: number;
+};
 
 /** How many items make a shard. */
 export type Grain = "auto" | {
@@ -191,6 +230,17 @@ export type JobSpec = {
 /** How a job stands. */
 export type JobState = "queued" | "running" | "paused" | "canceling" | "succeeded" | "failed" | "canceled";
 
+/** A contributor who chose to be listed. */
+export type Leader = {
+  /** Verified work. */ credited: Given;
+  /** The name the contributor chose; nobody vouches for it. */ name: string;
+};
+
+/** Contributors who chose to be listed, those who gave most first. */
+export type LeaderList = {
+  /** At most 100. */ leaders: Array<Leader>;
+};
+
 /** Limits of every shard of a job. */
 export type Limits = {
   /** Memory of one instance, in MiB. */ memory_mib?: number;
@@ -234,6 +284,7 @@ export type Overview = {
   /** Slots they lend. */ slots: number;
   /** Why nothing can be stored at the moment, when that is so. */ store_problem?: string | null;
   /** Accepted shards and items a second, one sample a second, oldest first, at most 300. */ throughput: Array<Sample>;
+  /** The least level of a job here; a lower one is raised to it. */ trust_min?: Trust;
   /** The coordinator's version. */ version: string;
   /** Whether contributors need a token. */ worker_token_required: boolean;
   /** Workers connected. */ workers: number;
@@ -280,6 +331,9 @@ export type ProgramList = {
   /** Built-in ones first. */ programs: Array<Program>;
 };
 
+/** a public key (64 hex digits) */
+export type PublicKey = string;
+
 /** `start`, `start + step`, … before `end`. */
 export type RangeSpec = {
   /** The bound that is not reached. */ end: number;
@@ -292,6 +346,27 @@ export type Reason = {
   /** A stable word for programs, such as `no_worker`. */ code: string;
   /** What to do about it; empty when there is nothing to do. */ remedy?: string;
   /** For people. */ text: string;
+};
+
+/** A booking that a server stands by. */
+export type Receipt = {
+  /** What it says. */ booking: Booking;
+  /** The server's public key (Ed25519). */ server: PublicKey;
+  /** Its signature, in 128 hex digits. */ signature: string;
+};
+
+/** The digests of a receipt's shards, in order, as the stored outputs give them. */
+export type ReceiptDigests = {
+  /** The digests. */ digests: Array<Digest>;
+};
+
+/** a receipt's id (a job id and two numbers, with dots between them) */
+export type ReceiptId = string;
+
+/** Receipts of an account, newest first. */
+export type ReceiptPage = {
+  /** Where the next page begins, where there is one. */ next?: number | null;
+  /** The receipts. */ receipts: Array<Receipt>;
 };
 
 /** A reduction: further stages, each over the outputs of the stage before, until one output is left.
@@ -367,6 +442,12 @@ export type Speed = {
 /** How a blob is split into items. */
 export type Split = "lines" | {
   /** Records of this many bytes. */ records: number;
+};
+
+/** What a page's worker shows in place of a token. */
+export type Ticket = {
+  /** When it is over, in milliseconds since 1970. */ expires_ms: number;
+  /** Its text, for the `token` of the worker's hello. Good once. */ ticket: string;
 };
 
 /** What is kept of a token. */
