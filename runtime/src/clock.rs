@@ -28,6 +28,30 @@ pub(crate) fn thread_cpu_us() -> u64 {
     seconds * 1_000_000 + nanoseconds / 1_000
 }
 
+/// How long the ticker runs at a time: the shorter, the earlier it is let in on a busy machine. The kernel's least.
+#[cfg(target_os = "linux")]
+const TICKER_SLICE_NS: u64 = 100_000;
+
+/// Asks the scheduler to let the calling thread in as soon as it wakes, although programs compute beside it. Measured
+/// beside two that do, at load 9 on two cores: ticks that are late by at most 26 ms instead of 358.
+#[cfg(target_os = "linux")]
+fn be_prompt() {
+    // SAFETY: a structure of numbers only, for which zero is a value.
+    let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };
+    attributes.size = size_of::<libc::sched_attr>() as u32;
+    attributes.sched_policy = libc::SCHED_OTHER as u32;
+    // SAFETY: the call takes numbers; 0 is the calling thread.
+    attributes.sched_nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    attributes.sched_runtime = TICKER_SLICE_NS;
+    // SAFETY: the structure is as long as it says and lives as long as the call. A kernel before 6.12 has no slices
+    // of one's own and does nothing.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+}
+
+/// Elsewhere the ticker is a thread as any other.
+#[cfg(not(target_os = "linux"))]
+fn be_prompt() {}
+
 /// Measures one run on its own thread.
 #[derive(Clone, Copy)]
 pub(crate) struct Meter {
@@ -73,6 +97,7 @@ impl Ticker {
         let for_thread = Arc::clone(&shared);
         let (tell, told) = mpsc::sync_channel(1);
         let thread = thread::Builder::new().name("ticker".into()).spawn(move || {
+            be_prompt();
             // Whoever made it has gone only when it needs no ticks.
             let _ = tell.send(());
             for_thread.tick(&engine);
