@@ -150,9 +150,9 @@ fn strangers_check_each_other() {
 /// every check, and get their share all the same.
 #[test]
 fn sybil_share_capped() {
-    let mut told = Vec::new();
+    let (names, mut told) = (amount(250, 1_000), Vec::new());
     for &level in amount(&[Trust::Standard][..], &[Trust::Standard, Trust::Strict]) {
-        let case = Case::flooded(level, 1_000, amount(20_000, 400_000));
+        let case = Case::flooded(level, names, amount(20_000, 400_000));
         let figures = run(case);
         let (all, network) = figures.sybil_shares();
         assert!(all <= LIARS_SHARE_MAX && network <= 0.05, "{level}: {all} {network}, {figures:?}");
@@ -162,14 +162,14 @@ fn sybil_share_capped() {
     // The broken twin: where networks do not count, they do most of the work.
     let twin = Case {
         twin: Twin::NoShares,
-        ..Case::flooded(Trust::Standard, 1_000, 8_000)
+        ..Case::flooded(Trust::Standard, names, 8_000)
     };
     let (all, network) = twin.run().sybil_shares();
     assert!(all > LIARS_SHARE_MAX && network > 0.05, "{all} {network}");
     let told = told.join("; ");
     kept(
         "sybil_share_capped",
-        &format!("1,000 names from 10 networks against 100 honest visitors; {told}; {:.0} % without the caps", 100.0 * all),
+        &format!("{names} names from 10 networks against 100 honest visitors; {told}; {:.0} % without the caps", 100.0 * all),
     );
 }
 

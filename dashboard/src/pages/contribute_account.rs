@@ -38,7 +38,7 @@ impl Own {
         // The key is there before the tab works.
         let state = Memo::new(move |_| handle.status.with(|status: &Status| status.state));
         Effect::new(move |_| {
-            state.track();
+            state.get();
             own.read();
         });
         own
