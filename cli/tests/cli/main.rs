@@ -1,4 +1,5 @@
 //! The real binary against a real `elytra dev` on a free port.
+mod backup;
 mod bad;
 mod dev;
 mod ends;

@@ -10,8 +10,6 @@ use reqwest::{Method, StatusCode};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Shards of the job that every kill interrupts.
-const SHARDS: u64 = 400_000;
 /// The promise: so soon it serves again, with [`STORED`] shards.
 const BACK_MAX: Duration = Duration::from_secs(2);
 const STORED: u64 = 1_000_000;
@@ -23,6 +21,8 @@ const LAST_TOLD: usize = 8;
 /// How much of it.
 #[derive(Clone, Copy)]
 struct Size {
+    /// Shards of the job that every kill interrupts.
+    shards: u64,
     kills: usize,
     workers: u64,
     submitters: u64,
@@ -33,13 +33,15 @@ struct Size {
 }
 
 const SHORT: Size = Size {
-    kills: 20,
+    shards: 120_000,
+    kills: 16,
     workers: 4,
     submitters: 8,
     pause: Duration::from_millis(100),
     page: 500,
 };
 const FULL: Size = Size {
+    shards: 400_000,
     kills: 250,
     workers: 6,
     submitters: 44,
@@ -58,8 +60,8 @@ struct Endured {
 
 /// When to kill: so many shards accepted, and so long after that. Enough is left for the last kill to come
 /// while there is work.
-fn moments(chance: &mut Chance, kills: usize) -> Vec<(u64, Duration)> {
-    let mut points: Vec<_> = (0..kills).map(|_| chance.below(SHARDS * 3 / 4)).collect();
+fn moments(chance: &mut Chance, shards: u64, kills: usize) -> Vec<(u64, Duration)> {
+    let mut points: Vec<_> = (0..kills).map(|_| chance.below(shards * 3 / 4)).collect();
     points.sort_unstable();
     let moments = points.into_iter();
     moments
@@ -84,14 +86,14 @@ async fn assert_known(site: &Site, told: &[(String, JobId)]) {
 
 async fn endure(size: Size, mut chance: Chance) -> Endured {
     let mut site = Site::start(&[]).await;
-    let id = site.submit(SHARDS).await;
+    let id = site.submit(size.shards).await;
     let door = site.door(5).await;
     let submitters = Submitters::start(&door, size.submitters, size.pause, &mut chance);
     let crew = Crew::new(site.address, 1, size.workers, Manner::default());
     crew.open();
     let (mut shown, mut cursor) = (Vec::new(), None);
     let mut endured = Endured::default();
-    for (accepted, pause) in moments(&mut chance, size.kills) {
+    for (accepted, pause) in moments(&mut chance, size.shards, size.kills) {
         until_accepted(&site, id, accepted).await;
         let before = site.page(id, "completed", cursor.as_deref(), size.page).await;
         tokio::time::sleep(pause).await;

@@ -141,7 +141,7 @@ async fn disk_full_degrades() {
     promise::kept(
         "disk_full_degrades",
         &format!(
-            "{DISK_MIB} MiB disk filled under load with {shown} of {SHARDS} shards accepted: 507 to submitters,              0 lost, the database whole; jobs are taken {:.2} s after there is room again",
+            "{DISK_MIB} MiB disk filled under load with {shown} of {SHARDS} shards accepted: 507 to submitters, 0 lost, the database whole; jobs are taken {:.2} s after there is room again",
             back.as_secs_f64()
         ),
     );

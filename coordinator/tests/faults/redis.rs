@@ -3,31 +3,37 @@ use crate::chance::Chance;
 use crate::checker::{Shown, check, digest, expected_digest};
 use crate::server::RedisServer;
 use crate::site::{BOUND, Site, admin_token, history, until, until_accepted};
-use crate::worker::{Crew, Manner, connect, frame, hello};
+use crate::worker::{Crew, Manner, Socket, answer, connect, frame, hello};
 use coordinator::config::{Settings, StoreKind};
 use coordinator::store::{COORDINATOR_SILENCE_MS_MAX, Done, Op, RedisOptions, RedisStore, Store as _};
 use futures_util::{SinkExt as _, StreamExt as _};
+use protocol::frame::decode_to_worker;
 use protocol::job::JobState;
 use protocol::wire::{Lease, ToWorker};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::Message;
 
 const SHARDS: u64 = 200_000;
 /// Shards of a job that one coordinator claims at once.
 const FEW: u64 = 16;
+/// After so long without another lease, a worker has all that it gets.
+const QUIET: Duration = Duration::from_millis(300);
 /// A claim ends when its coordinator was silent for so long, and a little later others have it.
 const TAKEOVER_MAX: Duration = Duration::from_millis(COORDINATOR_SILENCE_MS_MAX + 2_000);
-/// How long a coordinator is stopped.
-fn pause() -> Duration {
-    Duration::from_secs(promise::amount(9, 60))
-}
 /// Most times that Redis is killed under load, and fewest: it may be that the work ends before.
 const KILLS_MAX: usize = 6;
 const KILLS_MIN: usize = 2;
 /// Shards accepted between two of them, at most (and what is accepted before the next look).
 const STEP: u64 = SHARDS / 16;
+
+/// How long a coordinator is stopped: longer than the silence that ends its claims.
+fn pause() -> Duration {
+    Duration::from_secs(promise::amount(8, 60))
+}
+
 /// Small windows, so that there is work for all of them.
 const SLOW: Manner = Manner {
     window: 64,
@@ -111,7 +117,7 @@ async fn takeover(shared: &Shared, ending: Ending) -> Duration {
     let id = gone.submit(FEW).await;
     let mut holder = connect(gone.address).await.unwrap();
     holder.send(frame(&hello(1, None, 64))).await.unwrap();
-    let leases = leases_of(&mut holder, FEW).await;
+    let leases = leases_of(&mut holder).await;
     let start = Instant::now();
     match ending {
         Ending::Kill => gone.kill(),
@@ -147,22 +153,22 @@ async fn takeover(shared: &Shared, ending: Ending) -> Duration {
     took
 }
 
-/// The leases of a worker, until they hold so many shards. It does not answer them.
-async fn leases_of(socket: &mut Socket, shards: u64) -> Vec<Lease> {
-    let (mut leases, mut held) = (Vec::new(), 0);
-    while held < shards {
-        let message = tokio::time::timeout(BOUND, socket.next())
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap();
-        let Message::Binary(bytes) = message else { continue };
+/// The leases of a worker that does not answer them: all that it gets.
+async fn leases_of(socket: &mut Socket) -> Vec<Lease> {
+    let mut leases = Vec::new();
+    loop {
+        let wait = if leases.is_empty() { BOUND } else { QUIET };
+        let Ok(message) = tokio::time::timeout(wait, socket.next()).await else {
+            assert!(!leases.is_empty(), "no lease came");
+            return leases;
+        };
+        let Message::Binary(bytes) = message.unwrap().unwrap() else {
+            continue;
+        };
         if let ToWorker::Lease(lease) = decode_to_worker(&bytes).unwrap() {
-            held += u64::from(lease.shards);
             leases.push(lease);
         }
     }
-    leases
 }
 
 async fn one_is_killed(shared: &Shared) {

@@ -246,6 +246,11 @@ impl Site {
         json!({"program": program, "entry": "item", "input": input, "grain": {"items": 1}})
     }
 
+    /// Its store is that of another, which has a token that is known.
+    pub(crate) fn take_token(&mut self, other: &Self) {
+        self.token.clone_from(&other.token);
+    }
+
     /// How clients submit a job over `0..items`.
     pub(crate) async fn door(&self, items: u64) -> Door {
         Door {

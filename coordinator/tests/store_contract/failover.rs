@@ -1,8 +1,9 @@
 //! Promise 18: a Redis that lost what it answered for is told again, by the journals of its coordinators.
 use crate::redis_only::Proxy;
 use crate::server::RedisServer;
-use crate::world::{NOW_MS, World, add, job_id, outputs, run};
+use crate::world::{Claimed, NOW_MS, World, add, job_id, outputs, run};
 use coordinator::store::{Done, JobRecord, Op, RedisOptions, RedisStore, StoreError};
+use protocol::cut::Piece;
 use protocol::ids::JobId;
 use protocol::job::JobState;
 use std::collections::BTreeMap;
@@ -42,6 +43,19 @@ struct Pair {
     submitted: Vec<(JobId, String)>,
     time_ms: u64,
     chance: Chance,
+}
+
+/// What was claimed, each part with one grain, as the scheduler hands it out.
+fn pieces(claimed: &Claimed) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for part in &claimed.runs {
+        let mut rest = *part;
+        while let Some(piece) = claimed.cut.piece(rest) {
+            rest = run(piece.run.end(), rest.count - piece.run.count);
+            pieces.push(piece);
+        }
+    }
+    pieces
 }
 
 fn submission(id: JobId, key: &str) -> Op {
@@ -104,16 +118,18 @@ impl Pair {
             let shards = 1 + u32::try_from(self.chance.below(40)).unwrap();
             let grain = 1 + u32::try_from(self.chance.below(3)).unwrap();
             let claimed = self.worlds[turn % 2].claim(shards, grain);
-            for part in claimed.runs {
+            for piece in pieces(&claimed) {
                 // Not all of it: the rest is still with a worker when Redis loses it.
-                let kept = run(
-                    part.first,
-                    1 + u32::try_from(self.chance.below(u64::from(part.count))).unwrap(),
+                let part = piece.run;
+                let count = 1 + u32::try_from(self.chance.below(u64::from(part.count))).unwrap();
+                let kept = run(part.first, count);
+                let whole = claimed.cut.piece(kept).unwrap();
+                let items = whole.end_item - whole.first_item;
+                let is_new = |shard| !self.accepted.contains_key(&shard);
+                assert!(
+                    (kept.first..kept.end()).all(is_new),
+                    "{kept:?} was accepted before"
                 );
-                let items = claimed
-                    .cut
-                    .piece(kept)
-                    .map_or(0, |piece| piece.end_item - piece.first_item);
                 let fill = u8::try_from(self.chance.below(251)).unwrap();
                 let mut some = outputs(kept, 3);
                 some.data = vec![fill; kept.count as usize * 3].into();
@@ -180,18 +196,32 @@ impl Pair {
         }
     }
 
-    /// Nothing that anybody was told is lost or changed.
-    fn is_whole(&self) -> bool {
-        let found: BTreeMap<u32, u8> = (self.worlds[1].results().into_iter())
-            .map(|(shard, bytes)| (shard, bytes[0]))
-            .collect();
-        let counted = self.worlds[1].stored().totals.shards_accepted as usize;
-        let reader = self.worlds[1].reader();
-        let has_jobs = self
-            .submitted
+    /// What anybody was told and is lost or changed.
+    fn lost(&self) -> Option<String> {
+        let results = self.worlds[1].results().into_iter();
+        let found: BTreeMap<u32, u8> = results.map(|(shard, bytes)| (shard, bytes[0])).collect();
+        let wrong = |(shard, fill): &(&u32, &u8)| found.get(*shard) != Some(*fill);
+        let wrong: Vec<u32> = self
+            .accepted
             .iter()
-            .all(|(id, _)| reader.job(*id).unwrap().is_some());
-        found == self.accepted && counted == self.accepted.len() && has_jobs
+            .filter(wrong)
+            .map(|(shard, _)| *shard)
+            .collect();
+        let totals = self.worlds[1].stored().totals;
+        let reader = self.worlds[1].reader();
+        let gone = |(id, _): &&(JobId, String)| reader.job(*id).unwrap().is_none();
+        let gone: Vec<_> = self.submitted.iter().filter(gone).collect();
+        let is_whole = found.len() == self.accepted.len()
+            && totals.shards_accepted as usize == found.len()
+            && wrong.is_empty()
+            && gone.is_empty();
+        (!is_whole).then(|| {
+            format!(
+                "shards {wrong:?} of {} are wrong, {} are there, {totals:?}; jobs {gone:?} are gone",
+                self.accepted.len(),
+                found.len()
+            )
+        })
     }
 
     /// A key that was used is known.
@@ -208,8 +238,7 @@ impl Pair {
             if claimed.runs.is_empty() {
                 break;
             }
-            for part in claimed.runs {
-                let piece = claimed.cut.piece(part).unwrap();
+            for piece in pieces(&claimed) {
                 let items = piece.end_item - piece.first_item;
                 let job = self.worlds[0].job;
                 let op = Op::Accept {
@@ -269,10 +298,7 @@ fn redis_failover_reassert() {
         pair.work();
         for round in 0..rounds {
             pair.lose(loss);
-            assert!(
-                pair.is_whole(),
-                "{loss:?}, round {round}: something is lost or changed"
-            );
+            assert_eq!(pair.lost(), None, "{loss:?}, round {round}");
         }
         pair.assert_keys();
         told.push(format!(
@@ -301,7 +327,7 @@ fn a_failover_without_journal_loses() {
         pair.work();
         let lost = (0..4).any(|_| {
             pair.lose(loss);
-            !pair.is_whole()
+            pair.lost().is_some()
         });
         assert!(lost, "{loss:?}");
     }

@@ -3,6 +3,7 @@ mod failover;
 mod jobs;
 mod ledger;
 mod redis_only;
+mod schema;
 mod server;
 mod shards;
 mod sqlite_only;
@@ -26,7 +27,7 @@ fn on_redis(case: fn(world::Open<'_>)) {
 /// can fail is shown by `redis_only::a_stale_claim_would_be_obeyed_without_the_fence`.
 #[test]
 fn stale_epoch_never_acks() {
-    let (on_sqlite, on_redis) = promise::amount((4_000, 4_000), (1_000_000, 500_000));
+    let (on_sqlite, on_redis) = promise::amount((4_000, 4_000), (400_000, 200_000));
     let folder = tempfile::tempdir().unwrap();
     let options = SqliteOptions::new(folder.path());
     let mut open = || Box::new(SqliteStore::open(&options).unwrap()) as Box<dyn Store>;

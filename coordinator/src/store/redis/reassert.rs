@@ -7,10 +7,9 @@ use super::journal::{Journal, Known};
 use super::said::{NO_JOB, Said};
 use super::scripts::{job_key, job_name};
 use crate::store::{Done, Op, StoreError};
-use protocol::cut::Cut;
 use protocol::ids::JobId;
 use redis::{Cmd, Value};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 /// Bytes of the journal read at a time.
@@ -26,9 +25,14 @@ pub(super) struct Keeping {
     /// The folder for it; nothing is kept without one.
     folder: Option<PathBuf>,
     journal: Option<Journal>,
-    /// Jobs whose submission is in it.
-    known: BTreeSet<JobId>,
+    /// Jobs whose submission is in it, and how far they were cut there.
+    known: BTreeMap<JobId, u32>,
     beats: u64,
+}
+
+fn known_in(journal: &Journal) -> Result<BTreeMap<JobId, u32>> {
+    let jobs = journal.jobs()?.into_iter();
+    Ok(jobs.map(|known| (known.job, known.next_shard)).collect())
 }
 
 impl Keeping {
@@ -52,7 +56,7 @@ impl RedisStore {
             return Ok(());
         };
         let journal = Journal::open(&folder)?;
-        self.keeping.known = journal.jobs()?.iter().map(|known| known.job).collect();
+        self.keeping.known = known_in(&journal)?;
         self.keeping.journal = Some(journal);
         self.look_at_run(false)
     }
@@ -68,7 +72,7 @@ impl RedisStore {
             let open = self.open_jobs()?;
             if let Some(journal) = &mut self.keeping.journal {
                 journal.prune(&open, time_ms)?;
-                self.keeping.known = journal.jobs()?.iter().map(|known| known.job).collect();
+                self.keeping.known = known_in(journal)?;
             }
         }
         Ok(())
@@ -198,24 +202,38 @@ impl RedisStore {
                 said.extend(self.submission_of(&one)?);
                 said.push(one);
             }
-            match (op, done) {
-                (Op::Claim { job, .. }, Done::Claimed { cut, .. }) if cut.next_shard > 0 => {
-                    cuts.push((*job, cut.clone()));
-                }
-                (Op::SetState { time_ms: at_ms, .. }, _) => time_ms = *at_ms,
-                _ => {}
+            if let Op::SetState { time_ms: at_ms, .. } = op {
+                time_ms = *at_ms;
             }
         }
-        cuts.retain(|(job, _): &(JobId, Cut)| self.keeping.known.contains(job));
-        match &mut self.keeping.journal {
-            Some(journal) => journal.note(&said, &cuts, time_ms),
-            None => Ok(()),
+        for (job, stands) in standings {
+            let Some(cut) = stands.as_ref().map(|stands| &stands.cut) else {
+                continue;
+            };
+            let Some(cut_to) = self.keeping.known.get_mut(job).filter(|to| **to < cut.next_shard) else {
+                continue;
+            };
+            *cut_to = cut.next_shard;
+            cuts.push((*job, cut.clone()));
         }
+        let Some(journal) = &mut self.keeping.journal else {
+            return Ok(());
+        };
+        let noted = journal.note(&said, &cuts, time_ms);
+        if noted.is_err() {
+            // The batch comes again, and with it whatever is not there now.
+            self.keeping.known = known_in(journal).unwrap_or_default();
+        }
+        noted
     }
 
     /// The submission of a job that was sent to another coordinator, and of which nothing was noted yet.
     fn submission_of(&mut self, one: &Said) -> Result<Vec<Said>> {
-        if one.job == NO_JOB || !self.keeping.known.insert(one.job) || one.is_submission() {
+        if one.job == NO_JOB || self.keeping.known.contains_key(&one.job) {
+            return Ok(Vec::new());
+        }
+        self.keeping.known.insert(one.job, 0);
+        if one.is_submission() {
             return Ok(Vec::new());
         }
         let read = self.read_submission(one.job);
