@@ -39,6 +39,7 @@ const REACHING: [&str; 20] = [
 
 #[test]
 fn native_no_ambient_authority() {
+    let _alone = crate::alone();
     let refused = foreign_imports_are_refused();
     let calls = calls_of_shards();
     let attempts = what_an_escaped_guest_can_do();

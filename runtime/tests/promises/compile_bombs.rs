@@ -2,9 +2,11 @@
 use crate::bombs;
 use protocol::ids::ProgramHash;
 use runtime::{CompileError, CompileLimits, Compiler, PrepareError, Runtime, RuntimeConfig};
-use std::time::{Duration, Instant};
+use std::fs;
+use std::time::Duration;
 
-/// Each is refused within this; without optimisation (as in `npm test`) within ten times it.
+/// Each is refused within this; without optimisation (as in `npm test`) within ten times it. All times are the
+/// processor's, because a busy machine is no bomb's work.
 const REFUSED_MAX: Duration = Duration::from_millis(100);
 /// What is let through is compiled within this; without optimisation within five times it.
 const ADMITTED_MAX: Duration = Duration::from_secs(2);
@@ -31,6 +33,7 @@ fn runtime(cpu_s: u32) -> Runtime {
 
 #[test]
 fn compile_bomb_corpus() {
+    let _alone = crate::alone();
     let bombs: Vec<_> = parsed(bombs::bombs());
     let refused = slowest(&bombs, |name, module| {
         assert!(program::admit(module.to_vec()).is_err(), "{name} was admitted");
@@ -71,11 +74,21 @@ fn parsed(texts: Vec<(&'static str, String)>) -> Vec<(&'static str, Vec<u8>)> {
 
 fn slowest(modules: &[(&'static str, Vec<u8>)], work: impl Fn(&str, &[u8])) -> Duration {
     let times = modules.iter().map(|(name, module)| {
-        let start = Instant::now();
+        let start = busy();
         work(name, module);
-        start.elapsed()
+        busy() - start
     });
     times.max().unwrap_or_default()
+}
+
+/// What this process and the children it has waited for have taken of the processor.
+fn busy() -> Duration {
+    let status = fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = status.rsplit(')').next().unwrap();
+    let ticks = after_name.split_ascii_whitespace().skip(11).take(4);
+    let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    // A tick is a hundredth of a second in what the kernel tells programs.
+    Duration::from_millis(ticks * 10)
 }
 
 /// The second line: a compiler that is given a bomb ends within its limits, whatever it is.
@@ -83,9 +96,9 @@ fn past_the_door(runtime: &Runtime, bombs: &[(&'static str, Vec<u8>)]) -> (usize
     let tried = promise::amount(1, bombs.len());
     let (mut killed, mut longest) = (0, Duration::ZERO);
     for (name, module) in &bombs[..tried] {
-        let start = Instant::now();
+        let start = busy();
         let prepared = runtime.prepare(ProgramHash::of(module), module);
-        let took = start.elapsed();
+        let took = busy() - start;
         longest = longest.max(took);
         match prepared {
             Err(PrepareError::Compile(CompileError::OutOfTime(_) | CompileError::OutOfMemory(_))) => {
@@ -94,7 +107,7 @@ fn past_the_door(runtime: &Runtime, bombs: &[(&'static str, Vec<u8>)]) -> (usize
             Err(PrepareError::Compile(CompileError::Refused(_))) | Ok(_) => {}
             Err(other) => panic!("{name}: {other}"),
         }
-        assert!(took <= KILLED_MAX * slower(3), "{name} took {took:?}");
+        assert!(took <= KILLED_MAX * slower(2), "{name} took {took:?}");
     }
     assert!(killed >= 1, "no bomb of the corpus is one");
     (killed, longest)

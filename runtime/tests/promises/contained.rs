@@ -51,6 +51,7 @@ const RUNAWAYS: [(&str, &str); 5] = [
 
 #[test]
 fn runaway_stops_native() {
+    let _alone = crate::alone();
     let rounds = promise::amount(2, 1_000);
     let limits = Limits {
         time_ms: DEADLINE_MS,
@@ -128,6 +129,7 @@ const OVER_BYTES_MAX: u64 = 32 << 20;
 
 #[test]
 fn memory_bomb_contained_native() {
+    let _alone = crate::alone();
     let cap = promise::amount(64, 256) * MIB;
     let rounds = promise::amount(2, 20);
     let limits = Limits {
@@ -258,6 +260,7 @@ const MARKER: &str = r#"
 
 #[test]
 fn no_residue() {
+    let _alone = crate::alone();
     let guests = promise::amount(100, 10_000);
     let runtime = runtime(1);
     // Two programs of two tenants; a name of its own makes the second one another program.
