@@ -3,8 +3,8 @@
 //! A request is checked when it comes. What stays open, a worker's socket or a stream, holds its token here instead,
 //! and is told when the token is revoked (here: at once; at another coordinator: at the next look) or expires.
 use crate::auth::now_ms;
-use crate::store::Reader;
-use std::collections::HashMap;
+use crate::store::{Reader, StoreError};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -74,25 +74,17 @@ impl Holds {
                 table.made
             };
             let reader = Arc::clone(&reader);
-            let looked = tokio::task::spawn_blocking(move || reader.tokens()).await;
-            match looked {
-                Ok(Ok(tokens)) => {
-                    let now_ms = now_ms();
-                    let good = |end_ms: Option<u64>| end_ms.is_none_or(|end_ms| end_ms > now_ms);
-                    let good: std::collections::HashSet<_> = tokens
-                        .into_iter()
-                        .filter(|token| good(token.expires_ms))
-                        .map(|token| token.id)
-                        .collect();
-                    // What is held since the look began may be younger than what was looked at.
-                    let stays = |number: u64, held: &Held| number > made || good.contains(&held.token);
-                    self.table().held.retain(|number, held| stays(*number, held));
-                }
+            match tokio::task::spawn_blocking(move || good_tokens(&*reader)).await {
+                // What is held since the look began may be younger than what was looked at.
+                Ok(Ok(good)) => self
+                    .table()
+                    .held
+                    .retain(|number, held| *number > made || good.contains(&held.token)),
                 // A store that is away for a moment revokes nobody.
                 Ok(Err(error)) => {
-                    tracing::warn!(%error, "the tokens of open connections could not be looked up")
+                    tracing::warn!(%error, "the tokens of open connections cannot be looked up");
                 }
-                Err(error) => tracing::warn!(%error, "the tokens of open connections could not be looked up"),
+                Err(error) => tracing::warn!(%error, "the tokens of open connections were not looked up"),
             }
         }
     }
@@ -100,6 +92,14 @@ impl Holds {
     fn table(&self) -> std::sync::MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The ids of tokens that are worth something at the moment.
+fn good_tokens(reader: &dyn Reader) -> Result<HashSet<String>, StoreError> {
+    let now_ms = now_ms();
+    let tokens = reader.tokens()?.into_iter();
+    let good = tokens.filter(|token| token.expires_ms.is_none_or(|end_ms| end_ms > now_ms));
+    Ok(good.map(|token| token.id).collect())
 }
 
 impl Hold {

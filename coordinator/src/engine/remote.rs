@@ -4,6 +4,12 @@ use crate::store::{Chunk, Done, Op, StoreError, StoredJob};
 use protocol::ids::JobId;
 use protocol::trust::TrustReport;
 
+/// A job, the items that are not known here yet, and what was done for its trust.
+type Read = (StoredJob, Vec<Chunk>, Option<TrustReport>);
+
+/// A job with its new items, and what was done for the trust in its answers.
+type Found = (StoredJob, Vec<Chunk>, Option<TrustReport>);
+
 impl Core {
     /// Says that this coordinator lives, and hears what others changed.
     pub(super) fn on_heartbeat(&mut self) {
@@ -22,15 +28,13 @@ impl Core {
         let known_items = self.info_of(id).map_or(0, |info| info.items_in_chunks());
         tokio::spawn(async move {
             let reader = engine.reader();
-            let read = tokio::task::spawn_blocking(
-                move || -> Result<Option<(StoredJob, Vec<Chunk>, Option<TrustReport>)>, StoreError> {
-                    let Some(job) = reader.job(id)? else {
-                        return Ok(None);
-                    };
-                    let report = reader.reports(&[id])?.pop().flatten();
-                    Ok(Some((job, reader.chunks(id, known_items)?, report)))
-                },
-            );
+            let read = tokio::task::spawn_blocking(move || -> Result<Option<Read>, StoreError> {
+                let Some(job) = reader.job(id)? else {
+                    return Ok(None);
+                };
+                let report = reader.reports(&[id])?.pop().flatten();
+                Ok(Some((job, reader.chunks(id, known_items)?, report)))
+            });
             match read.await {
                 Ok(Ok(Some((job, chunks, report)))) => {
                     engine.post(move |core| core.take_over(job, chunks, report)).await;

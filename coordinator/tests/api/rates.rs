@@ -1,10 +1,13 @@
 //! Promise 22: one client cannot take more than its share, and cannot pretend to be many.
-use crate::support::Server;
+use crate::raw::{BINARY, frame, upgrade};
+use crate::support::{Server, hello, soon};
 use crate::tokens::token;
 use coordinator::net::Networks;
 use promise::{amount, kept};
+use protocol::frame::encode_from_worker;
 use reqwest::Method;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt as _;
 
 /// Requests a second; a second's worth may come at once.
 const PER_SECOND: u32 = 100;
@@ -129,4 +132,27 @@ async fn xff_cannot_spoof() {
     let seen =
         format!("{answered} answered where {may} may be, under {asked} invented addresses: nothing gained");
     kept("xff_cannot_spoof", &seen);
+}
+
+/// Sockets that have not said who they are: sixteen for each address.
+#[tokio::test]
+async fn who_says_nothing_does_not_hold_every_door() {
+    let server = behind_a_proxy().await;
+    let knock = async |from: &str| upgrade(server.address, &[("x-forwarded-for", from)], None).await;
+    let mut silent = Vec::new();
+    for _ in 0..16 {
+        silent.push(knock("203.0.113.5").await.unwrap());
+    }
+    assert_eq!(knock("203.0.113.5").await.unwrap_err(), 429);
+    assert!(knock("203.0.113.6").await.is_ok(), "a neighbour is let in");
+    let mut leaver = silent.pop().unwrap();
+    let hello = encode_from_worker(&hello(1, None));
+    leaver.write_all(&frame(BINARY, &hello)).await.unwrap();
+    let again = async {
+        while knock("203.0.113.5").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    soon("a place of one that said hello", again).await;
+    server.stop().await;
 }

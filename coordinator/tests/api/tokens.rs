@@ -215,9 +215,9 @@ async fn revoked_under_load(sockets: usize) -> Duration {
         socket.send(Message::Binary(hello.into())).await.unwrap();
         assert!(matches!(next(&mut socket).await, Some(ToWorker::Welcome { .. })));
         if worker == 0 {
-            other = Some(socket)
+            other = Some(socket);
         } else {
-            workers.push(socket)
+            workers.push(socket);
         }
     }
     let follow = |path: String, token: &str| {
