@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use wasmtime::Engine;
 
 /// How often a running program is looked at.
-pub(crate) const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// Ticks without any run after which the ticker sleeps.
-const IDLE_TICKS_MAX: u32 = 100;
+const IDLE_TICKS_MAX: u32 = 200;
 
 /// CPU time of the calling thread, in microseconds.
 pub(crate) fn thread_cpu_us() -> u64 {

@@ -99,7 +99,7 @@ impl Default for Limits {
     }
 }
 
-/// Stops a run from another thread, within one tick (10 ms). Copies stop the same run.
+/// Stops a run from another thread, within one tick (5 ms). Copies stop the same run.
 #[derive(Clone, Debug, Default)]
 pub struct StopHandle(Arc<AtomicBool>);
 

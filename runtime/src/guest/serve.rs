@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 const STACK_BYTES: usize = 2 << 20;
 /// Reports that wait to be written together.
 const WAITING_BYTES_MAX: usize = 64 << 10;
-/// How long the first of them waits for a next shard's end. A tick of the run (10 ms) ends the wait, too.
+/// How long the first of them waits for a next shard's end. A tick of the run (5 ms) ends the wait, too.
 const WAITING_MAX: Duration = Duration::from_micros(200);
 /// What is read from the socket at once.
 const READ_BYTES: usize = 64 << 10;
