@@ -4,9 +4,6 @@ use crate::store::{Chunk, Done, Op, StoreError, StoredJob};
 use protocol::ids::JobId;
 use protocol::trust::TrustReport;
 
-/// A job, the items that are not known here yet, and what was done for its trust.
-type Read = (StoredJob, Vec<Chunk>, Option<TrustReport>);
-
 /// A job with its new items, and what was done for the trust in its answers.
 type Found = (StoredJob, Vec<Chunk>, Option<TrustReport>);
 
@@ -28,7 +25,7 @@ impl Core {
         let known_items = self.info_of(id).map_or(0, |info| info.items_in_chunks());
         tokio::spawn(async move {
             let reader = engine.reader();
-            let read = tokio::task::spawn_blocking(move || -> Result<Option<Read>, StoreError> {
+            let read = tokio::task::spawn_blocking(move || -> Result<Option<Found>, StoreError> {
                 let Some(job) = reader.job(id)? else {
                     return Ok(None);
                 };
