@@ -196,6 +196,14 @@ impl Pair {
         }
     }
 
+    /// Redis has written its file anew, as it was asked to: the next loss is another one.
+    fn until_rewritten(&self) {
+        until("the file is written anew", || {
+            info(&self.server, "aof_rewrite_in_progress") == "0"
+                && info(&self.server, "aof_rewrite_scheduled") == "0"
+        });
+    }
+
     /// What anybody was told and is lost or changed.
     fn lost(&self) -> Option<String> {
         let results = self.worlds[1].results().into_iter();
@@ -298,6 +306,7 @@ fn redis_failover_reassert() {
         pair.work();
         for round in 0..rounds {
             pair.lose(loss);
+            pair.until_rewritten();
             assert_eq!(pair.lost(), None, "{loss:?}, round {round}");
         }
         pair.assert_keys();

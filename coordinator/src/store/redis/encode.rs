@@ -178,7 +178,7 @@ impl Call {
         self.push(None, "M", &[&head, &known.segments]);
     }
 
-    /// Whatever is neither settled, claimed nor left over is left over from now on.
+    /// Whatever is neither settled nor claimed is left over from now on, and nothing else.
     pub(super) fn repair(&mut self) {
         self.push(None, "N", &[]);
     }

@@ -484,17 +484,11 @@ local function push_gaps(first, stop)
     first = first + count
   end
 end
--- Whatever is neither settled, claimed nor left over is left over from now on.
+-- Whatever is neither settled nor claimed is left over from now on, and nothing else.
 local function repair()
   if not job or is_over() then return 0 end
   load_claims()
-  local spans, left = {}, call('LRANGE', LEFT, 0, -1)
-  call('DEL', LEFT)
-  for _, value in ipairs(left) do
-    local first, count = unpack_at('<I4I4', value)
-    push_gaps(first, first + count)
-    spans[#spans + 1] = {first, first + count}
-  end
+  local spans = {}
   for _, claim in pairs(claims) do
     for place = 1, claim and #claim.runs or 0, 8 do
       local first, count = unpack_at('<I4I4', claim.runs, place)
@@ -502,6 +496,7 @@ local function repair()
     end
   end
   table.sort(spans, function(a, b) return a[1] < b[1] end)
+  call('DEL', LEFT)
   local at = 0
   for _, span in ipairs(spans) do
     if span[1] > at then push_gaps(at, span[1]) end

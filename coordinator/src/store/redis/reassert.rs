@@ -87,7 +87,10 @@ impl RedisStore {
         let before = journal.run();
         let result = before.and_then(|before| match before {
             Some(before) if before == run && !is_behind => Ok(()),
-            Some(_) => self.reassert(&journal).and_then(|()| journal.set_run(&run)),
+            Some(_) => self.reassert(&journal).and_then(|()| {
+                self.rewrite_log();
+                journal.set_run(&run)
+            }),
             None => journal.set_run(&run),
         });
         self.keeping.journal = Some(journal);
@@ -95,6 +98,16 @@ impl RedisStore {
             (self.link.run, self.link.is_other) = (Some(run), false);
         }
         result
+    }
+
+    /// A file whose end was torn may hold the first half of a transaction, which Redis passes over when it starts
+    /// and would join to what follows when it starts again: it is written anew.
+    fn rewrite_log(&mut self) {
+        let asked = self.link.send(redis::pipe().cmd("BGREWRITEAOF"));
+        if let Err(error) = asked {
+            // It is being written already, or may not be.
+            tracing::debug!(%error, "the file of Redis is not written anew");
+        }
     }
 
     /// Before anything is said to a Redis that took the place of another.
