@@ -83,7 +83,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         asked: "fast ≤ 1e-2, standard ≤ 1e-3, strict ≤ 1e-4 over at least a million shards, at the quoted price; live liars too",
         tests: &[
             fast("sabotage_policy_montecarlo", "sim", "sabotage"),
-            rust("sabotage_end_to_end", "coordinator", "faults"),
+            rust("sabotage_end_to_end", "coordinator", "api"),
         ],
     },
     Promise {
@@ -205,6 +205,21 @@ pub(crate) const PROMISES: &[Promise] = &[
         tests: &[rust("ws_origin_matrix", "coordinator", "api")],
     },
     Promise {
+        number: 22,
+        words: "One client cannot take more than its share",
+        asked: "floods by address, network and token stay at their limit; forged headers gain nothing",
+        tests: &[
+            rust("rate_limits_hold", "coordinator", "api"),
+            rust("xff_cannot_spoof", "coordinator", "api"),
+        ],
+    },
+    Promise {
+        number: 24,
+        words: "Traffic can be modern TLS, and certificates are changed without a dropped connection",
+        asked: "versions 1.2 and 1.3 only, a new certificate under open sockets",
+        tests: &[rust("tls_profile", "coordinator", "api")],
+    },
+    Promise {
         number: 25,
         words: "The cluster's logic survives faults nobody thought of",
         asked: "10,000 seeds; every job ends when the faults do; the same seed gives the same trace",
@@ -247,6 +262,12 @@ pub(crate) const PROMISES: &[Promise] = &[
         ],
     },
     Promise {
+        number: 31,
+        words: "Reputation cannot be bought cheaply",
+        asked: "1,000 new names from ten networks against 100 honest: at most 5 % of the work a network, 35 % in all",
+        tests: &[fast("sybil_share_capped", "sim", "sabotage")],
+    },
+    Promise {
         number: 36,
         words: "No input can crash the coordinator",
         asked: "every parser tried for 10 minutes: 0 crashes, 0 inputs over 1 s; a panic costs one connection",
@@ -255,7 +276,7 @@ pub(crate) const PROMISES: &[Promise] = &[
                 name: "fuzz_all_parsers",
                 place: Place::Fuzz,
             },
-            rust("panic_isolated", "coordinator", "api"),
+            rust("panic_isolated", "coordinator", "lib"),
         ],
     },
     Promise {
@@ -263,5 +284,17 @@ pub(crate) const PROMISES: &[Promise] = &[
         words: "Backups restore",
         asked: "taken under load: whole, nothing older than it missing; 1 GiB within 60 s",
         tests: &[rust("backup_restore_under_load", "coordinator", "faults")],
+    },
+    Promise {
+        number: 38,
+        words: "A job cannot time its neighbours",
+        asked: "no shared memory, and a clock of at least 100 µs in the frame that runs it",
+        tests: &[browser("no_clock_no_threads", "walls-consent.spec.ts")],
+    },
+    Promise {
+        number: 39,
+        words: "Errors help you and not an attacker",
+        asked: "no path, statement, key or trace in any answer; each has an id that the log knows",
+        tests: &[rust("error_hygiene", "coordinator", "api")],
     },
 ];
