@@ -22,13 +22,21 @@ pub(crate) async fn receipt(common: &CommonArgs, command: &ReceiptCommand) -> Re
         ReceiptCommand::Get { id } => {
             let receipt = context::client(common)?.receipt(*id).await?;
             // A receipt is kept as the server wrote it, whatever the format.
-            let format = if common.output == Format::Table { Format::Json } else { common.output };
+            let format = if common.output == Format::Table {
+                Format::Json
+            } else {
+                common.output
+            };
             output::one(format, &receipt, |receipt| receipt.signature.clone())?;
             Ok(Code::Done)
         }
         ReceiptCommand::Check { file, offline } => {
             let receipts = read(file)?;
-            let client = if *offline { None } else { Some(context::client(common)?) };
+            let client = if *offline {
+                None
+            } else {
+                Some(context::client(common)?)
+            };
             for receipt in &receipts {
                 check(client.as_ref(), receipt).await?;
             }
@@ -40,7 +48,9 @@ pub(crate) async fn receipt(common: &CommonArgs, command: &ReceiptCommand) -> Re
 /// One receipt, or several as `receipt list -o json` and the API write them.
 fn read(file: &Path) -> Result<Vec<Receipt>, Failure> {
     let at = |what: String| Failure::Usage(format!("{}: {what}", file.display()));
-    let length = std::fs::metadata(file).map_err(|error| at(error.to_string()))?.len();
+    let length = std::fs::metadata(file)
+        .map_err(|error| at(error.to_string()))?
+        .len();
     if length > FILE_BYTES_MAX {
         return Err(at(format!("{length} bytes are too many for receipts")));
     }
@@ -49,7 +59,11 @@ fn read(file: &Path) -> Result<Vec<Receipt>, Failure> {
     let receipts = one
         .or_else(|_| serde_json::from_slice::<Vec<Receipt>>(&json))
         .or_else(|_| serde_json::from_slice::<ReceiptPage>(&json).map(|page| page.receipts));
-    receipts.map_err(|error| at(format!("this is no receipt ({error}); `elytra receipt get` writes one")))
+    receipts.map_err(|error| {
+        at(format!(
+            "this is no receipt ({error}); `elytra receipt get` writes one"
+        ))
+    })
 }
 
 async fn check(client: Option<&Client>, receipt: &Receipt) -> Result<(), Failure> {
@@ -60,7 +74,9 @@ async fn check(client: Option<&Client>, receipt: &Receipt) -> Result<(), Failure
     }
     let server = receipt.server;
     let Some(client) = client else {
-        note(&format!("receipt {id}: signed by the server with the key {server}"));
+        note(&format!(
+            "receipt {id}: signed by the server with the key {server}"
+        ));
         return Ok(());
     };
     let theirs = client.receipt(id).await?;
@@ -73,12 +89,16 @@ async fn check(client: Option<&Client>, receipt: &Receipt) -> Result<(), Failure
     let shards = receipt.booking.shards;
     match client.receipt_digests(id).await {
         Ok(digests) if receipt.fits(&digests.digests) => {
-            note(&format!("receipt {id}: signed, booked, and the digests of its {shards} shards fit"));
+            note(&format!(
+                "receipt {id}: signed, booked, and the digests of its {shards} shards fit"
+            ));
             Ok(())
         }
         Ok(_) => Err(wrong("the digests of its shards do not fit")),
         Err(Error::Problem(problem)) if matches!(problem.status, 401 | 403) => {
-            note(&format!("receipt {id}: signed and booked; its digests are for tokens with the scope read"));
+            note(&format!(
+                "receipt {id}: signed and booked; its digests are for tokens with the scope read"
+            ));
             Ok(())
         }
         Err(error) => Err(error.into()),

@@ -3,8 +3,8 @@
 use crate::args::WorkerArgs;
 use crate::failure::{Code, Failure};
 use anyhow::Context as _;
-pub(crate) use coordinator::backup::BackupNote;
 use coordinator::backup;
+pub(crate) use coordinator::backup::BackupNote;
 use coordinator::config::{Config, ConfigError, LogFormat, Origin, Settings, StoreKind};
 use coordinator::store::Store;
 use coordinator::{Coordinator, auth};

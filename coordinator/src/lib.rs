@@ -152,7 +152,12 @@ impl Coordinator {
         };
         let stopping = || self.stop.subscribe();
         let router = route::router(Arc::clone(&self.app));
-        let public = accept::serve(listener, router, options(self.connections_max, self.tls.clone()), stopping());
+        let public = accept::serve(
+            listener,
+            router,
+            options(self.connections_max, self.tls.clone()),
+            stopping(),
+        );
         let mut tasks = vec![tokio::spawn(public)];
         if let Some(admin) = admin {
             let router = route::admin_router(Arc::clone(&self.app));

@@ -140,7 +140,9 @@ impl AccountId {
     /// The account of a worker that has no key: it is worth no more than the worker's word. It can never be
     /// that of a key, so nobody is blamed or praised for what another one says to be.
     pub fn of_worker(worker: WorkerId) -> Self {
-        let hash = Sha256::new().chain_update(WORKER).chain_update(worker.0.to_le_bytes());
+        let hash = Sha256::new()
+            .chain_update(WORKER)
+            .chain_update(worker.0.to_le_bytes());
         Self(first_bytes(&hash.finalize()))
     }
 }
@@ -150,7 +152,9 @@ fn session(nonce: &Nonce, audience: &str) -> Vec<u8> {
 }
 
 fn first_bytes(hash: &[u8]) -> u64 {
-    hash.iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte))
+    hash.iter()
+        .take(8)
+        .fold(0, |all, byte| all << 8 | u64::from(*byte))
 }
 
 fn check_digits(secret: &str) -> String {
@@ -176,7 +180,10 @@ pub fn audience(address: &str) -> Option<String> {
         "https" | "wss" => ":443",
         _ => "",
     };
-    let name = authority.strip_suffix(usual).filter(|_| !usual.is_empty()).unwrap_or(&authority);
+    let name = authority
+        .strip_suffix(usual)
+        .filter(|_| !usual.is_empty())
+        .unwrap_or(&authority);
     (!name.is_empty() && !name.contains('@')).then(|| name.to_owned())
 }
 
@@ -185,7 +192,9 @@ pub fn audience(address: &str) -> Option<String> {
 pub fn is_audience(signed: &str, host: &str) -> bool {
     let bare = |name: &str| {
         let name = name.to_ascii_lowercase();
-        let usual = [":80", ":443"].into_iter().find_map(|port| name.strip_suffix(port));
+        let usual = [":80", ":443"]
+            .into_iter()
+            .find_map(|port| name.strip_suffix(port));
         usual.map_or_else(|| name.clone(), str::to_owned)
     };
     !host.is_empty() && bare(signed) == bare(host)
@@ -214,7 +223,9 @@ mod tests {
     /// RFC 8032, 7.1, test 1: the public key.
     #[test]
     fn the_key_is_an_ed25519_key() {
-        let secret: PublicKey = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60".parse().unwrap();
+        let secret: PublicKey = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
+            .parse()
+            .unwrap();
         assert_eq!(
             AccountKey::new(secret.0).public().to_string(),
             "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
@@ -244,7 +255,10 @@ mod tests {
     #[test]
     fn a_worker_without_a_key_is_nobody_else() {
         assert_ne!(AccountId::of_worker(WorkerId(5)), AccountId(5));
-        assert_ne!(AccountId::of_worker(WorkerId(5)), AccountId::of_worker(WorkerId(6)));
+        assert_ne!(
+            AccountId::of_worker(WorkerId(5)),
+            AccountId::of_worker(WorkerId(6))
+        );
     }
 
     #[test]

@@ -69,7 +69,11 @@ pub struct Booking {
 impl Booking {
     /// What is signed: one field a line, in the order of the type.
     pub fn text(&self) -> String {
-        let runs: Vec<String> = self.runs.iter().map(|run| format!("{}+{}", run.first, run.count)).collect();
+        let runs: Vec<String> = self
+            .runs
+            .iter()
+            .map(|run| format!("{}+{}", run.first, run.count))
+            .collect();
         let Self {
             id,
             account,
@@ -79,7 +83,10 @@ impl Booking {
             time_ms,
             ..
         } = self;
-        format!("{id}\n{account}\n{}\n{shards}\n{items}\n{root}\n{time_ms}\n", runs.join(","))
+        format!(
+            "{id}\n{account}\n{}\n{shards}\n{items}\n{root}\n{time_ms}\n",
+            runs.join(",")
+        )
     }
 
     /// Under a server's signature.

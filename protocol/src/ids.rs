@@ -270,7 +270,10 @@ impl<'de> Deserialize<'de> for ReceiptId {
 }
 
 const RECEIPT_ID: &str = "a receipt's id (a job id and two numbers, with dots between them)";
-text_schema!(ReceiptId, "a receipt's id (a job id and two numbers, with dots between them)");
+text_schema!(
+    ReceiptId,
+    "a receipt's id (a job id and two numbers, with dots between them)"
+);
 
 /// A shard's place in its stage.
 pub type ShardIndex = u32;

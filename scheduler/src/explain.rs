@@ -130,7 +130,8 @@ impl Scheduler {
         let given_up = job.totals.shards_skipped;
         if given_up > 0 {
             let text = format!("{given_up} shards failed for good and are left out");
-            let remedy = "see the errors: elytra job info; elytra retry tries them again once the job is over";
+            let remedy =
+                "see the errors: elytra job info; elytra retry tries them again once the job is over";
             reasons.push(reason("given_up", text, remedy));
         }
     }
@@ -163,7 +164,11 @@ impl Scheduler {
 
     /// Where all who could go on have had their share.
     fn explain_shares(&self, job: &Job, reasons: &mut Vec<Reason>) {
-        let able = || self.workers.values().filter(|w| w.takes_work() && fits(job, w).is_ok());
+        let able = || {
+            self.workers
+                .values()
+                .filter(|w| w.takes_work() && fits(job, w).is_ok())
+        };
         if job.has_waiting() && able().next().is_some() && able().all(|w| self.share_room(job, w) == 0) {
             let text = "the workers that are here come from few networks, whose share of a job is bounded, so that \
                         nobody who has many names at one place can outvote the others";

@@ -1,9 +1,7 @@
 //! Everything the scheduler can ask for.
 use crate::trust::{Finished, Standing};
 use protocol::cut::Piece;
-use protocol::ids::{
-    AccountId, BlobHash, ClaimId, JobId, LeaseId, ProgramHash, SessionId, Stage, WorkerId,
-};
+use protocol::ids::{AccountId, BlobHash, ClaimId, JobId, LeaseId, ProgramHash, SessionId, Stage, WorkerId};
 use protocol::job::JobState;
 use protocol::run::Outputs;
 use protocol::trust::TrustReport;

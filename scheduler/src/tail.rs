@@ -84,7 +84,11 @@ impl Scheduler {
         let wanted = (f64::from(free) * share).ceil() as u32;
         let tail = uncovered.last()?;
         let room = helper.seed.window_max.saturating_sub(helper.in_flight);
-        let count = wanted.min(free).min(tail.count).min(room).min(self.share_room(job, helper));
+        let count = wanted
+            .min(free)
+            .min(tail.count)
+            .min(room)
+            .min(self.share_room(job, helper));
         let gain_ms = owner_ms - helper_ms * f64::from(count);
         let run = ShardRun {
             first: tail.end() - count,

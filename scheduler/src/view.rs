@@ -138,7 +138,10 @@ impl Scheduler {
     pub fn held_of(&self, account: AccountId) -> Vec<(JobId, u32)> {
         let held = |job: &Job| {
             let batches = job.checks.as_ref()?.batches.values();
-            let shards = batches.filter(|b| b.owner == account).map(|b| b.shards.count()).sum();
+            let shards = batches
+                .filter(|b| b.owner == account)
+                .map(|b| b.shards.count())
+                .sum();
             (shards > 0).then_some((job.seed.id, shards))
         };
         self.jobs.values().filter_map(held).collect()

@@ -32,7 +32,10 @@ pub enum Checker {
 impl Checker {
     /// Whether it says that something good happens in the end, rather than that nothing bad ever does.
     pub fn is_liveness(self) -> bool {
-        matches!(self, Self::Progress | Self::CancelBounded | Self::StoppedMeansStopped)
+        matches!(
+            self,
+            Self::Progress | Self::CancelBounded | Self::StoppedMeansStopped
+        )
     }
 }
 

@@ -78,8 +78,11 @@ pub fn run(seed: u64, workers: usize, work_s: u64) -> Churn {
     }
 }
 
+/// Faults with their times, and from when to when somebody is away.
+type Vanishings = (Vec<(u64, Fault)>, Vec<(u64, u64)>);
+
 /// Half of those present go at each of these moments, each for a while of its own.
-fn vanishings(chance: &mut Chance, workers: usize, rounds: usize) -> (Vec<(u64, Fault)>, Vec<(u64, u64)>) {
+fn vanishings(chance: &mut Chance, workers: usize, rounds: usize) -> Vanishings {
     let (mut faults, mut absences) = (Vec::new(), Vec::new());
     let (mut back_us, mut at_us) = (vec![0; workers], 0);
     for _ in 0..rounds {

@@ -19,7 +19,10 @@ fn run(case: Case) -> Figures {
 
 /// Every case of a list, on as many threads as there are processors, in the list's order.
 fn run_all(cases: &[Case]) -> Vec<Figures> {
-    let (next, done) = (Mutex::new(0..cases.len()), Mutex::new(vec![Figures::default(); cases.len()]));
+    let (next, done) = (
+        Mutex::new(0..cases.len()),
+        Mutex::new(vec![Figures::default(); cases.len()]),
+    );
     let work = || {
         while let Some(at) = next.lock().map_or(None, |mut next| next.next()) {
             let figures = run(cases[at]);
@@ -55,7 +58,12 @@ fn price_max(level: Trust) -> f64 {
 #[test]
 fn sabotage_policy_montecarlo() {
     let cases = cases();
-    let mut worst = [(Trust::Fast, 0.0f64, 0.0f64), (Trust::Standard, 0.0, 0.0), (Trust::Strict, 0.0, 0.0), (Trust::Verified, 0.0, 0.0)];
+    let mut worst = [
+        (Trust::Fast, 0.0f64, 0.0f64),
+        (Trust::Standard, 0.0, 0.0),
+        (Trust::Strict, 0.0, 0.0),
+        (Trust::Verified, 0.0, 0.0),
+    ];
     let (mut shards, mut liars) = (0, 0);
     for (case, figures) in cases.iter().zip(run_all(&cases)) {
         let bound = case.level.wrong_share_max().unwrap();
@@ -66,8 +74,14 @@ fn sabotage_policy_montecarlo() {
             (*wrong, *price) = (wrong.max(figures.wrong_share()), price.max(figures.price()));
         }
     }
-    let told = |(level, wrong, price): &(Trust, f64, f64)| format!("{level}: at most {wrong:.1e} wrong at {price:.2} executions");
-    let told: Vec<String> = worst.iter().filter(|(.., price)| *price > 0.0).map(told).collect();
+    let told = |(level, wrong, price): &(Trust, f64, f64)| {
+        format!("{level}: at most {wrong:.1e} wrong at {price:.2} executions")
+    };
+    let told: Vec<String> = worst
+        .iter()
+        .filter(|(.., price)| *price > 0.0)
+        .map(told)
+        .collect();
     let (count, told) = (cases.len(), told.join("; "));
     kept(
         "sabotage_policy_montecarlo",
@@ -117,7 +131,11 @@ fn honest_never_banned() {
     };
     let figures = run(case);
     let poison = u64::from(case.shards.div_ceil(case.poison_every));
-    assert_eq!((figures.liars_caught, figures.failed_wrongly), (0, 0), "{figures:?}");
+    assert_eq!(
+        (figures.liars_caught, figures.failed_wrongly),
+        (0, 0),
+        "{figures:?}"
+    );
     assert_eq!(figures.failed, poison, "only poison fails: {figures:?}");
     assert!(figures.wrong_share() <= 1e-3, "{figures:?}");
     assert!(figures.visits > amount(80, 10_000), "{figures:?}");
@@ -155,9 +173,16 @@ fn sybil_share_capped() {
         let case = Case::flooded(level, names, amount(20_000, 400_000));
         let figures = run(case);
         let (all, network) = figures.sybil_shares();
-        assert!(all <= LIARS_SHARE_MAX && network <= 0.05, "{level}: {all} {network}, {figures:?}");
+        assert!(
+            all <= LIARS_SHARE_MAX && network <= 0.05,
+            "{level}: {all} {network}, {figures:?}"
+        );
         assert!(all > 0.1, "they are let work: {level}: {all}");
-        told.push(format!("{level}: {:.1} % of the work, {:.2} % at most from one network", 100.0 * all, 100.0 * network));
+        told.push(format!(
+            "{level}: {:.1} % of the work, {:.2} % at most from one network",
+            100.0 * all,
+            100.0 * network
+        ));
     }
     // The broken twin: where networks do not count, they do most of the work.
     let twin = Case {
@@ -169,7 +194,10 @@ fn sybil_share_capped() {
     let told = told.join("; ");
     kept(
         "sybil_share_capped",
-        &format!("{names} names from 10 networks against 100 honest visitors; {told}; {:.0} % without the caps", 100.0 * all),
+        &format!(
+            "{names} names from 10 networks against 100 honest visitors; {told}; {:.0} % without the caps",
+            100.0 * all
+        ),
     );
 }
 

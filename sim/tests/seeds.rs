@@ -32,7 +32,8 @@ static SEEN: LazyLock<Seen> = LazyLock::new(|| {
             seen.took_us += one.took_us;
             seen.events += one.lines;
             seen.accepted += one.accepted;
-            seen.broken.extend(one.violations.into_iter().map(|broken| (seed, broken)));
+            seen.broken
+                .extend(one.violations.into_iter().map(|broken| (seed, broken)));
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -49,16 +50,26 @@ fn broken(liveness: bool) -> Vec<&'static (u64, Violation)> {
 fn dst_cluster() {
     let broken = broken(false);
     assert!(broken.is_empty(), "cargo run -p sim -- SEED: {broken:?}");
-    assert_eq!(SEEN.changed, Vec::<u64>::new(), "the second run of these seeds was another one");
+    assert_eq!(
+        SEEN.changed,
+        Vec::<u64>::new(),
+        "the second run of these seeds was another one"
+    );
     let mut traces = SEEN.traces.clone();
     traces.sort_unstable();
     traces.dedup();
-    assert_eq!(traces.len(), SEEN.traces.len(), "every seed is a story of its own");
+    assert_eq!(
+        traces.len(),
+        SEEN.traces.len(),
+        "every seed is a story of its own"
+    );
     let (seeds, hours) = (SEEN.traces.len(), SEEN.took_us as f64 / 3.6e9);
     let (events, accepted) = (SEEN.events, SEEN.accepted);
     kept(
         "dst_cluster",
-        &format!("{seeds} seeds, {hours:.1} simulated hours, {events} events, {accepted} shards accepted: nothing broken; each seed twice with the same trace"),
+        &format!(
+            "{seeds} seeds, {hours:.1} simulated hours, {events} events, {accepted} shards accepted: nothing broken; each seed twice with the same trace"
+        ),
     );
 }
 
@@ -67,7 +78,10 @@ fn dst_liveness() {
     let broken = broken(true);
     assert!(broken.is_empty(), "cargo run -p sim -- SEED: {broken:?}");
     let seeds = SEEN.traces.len();
-    kept("dst_liveness", &format!("{seeds} seeds: faults stop, and every job ends; cancelled in time, stopped means stopped"));
+    kept(
+        "dst_liveness",
+        &format!("{seeds} seeds: faults stop, and every job ends; cancelled in time, stopped means stopped"),
+    );
 }
 
 /// A checker that never fails proves nothing: each has a mistake that it must see within a few seeds.
@@ -82,6 +96,8 @@ fn every_checker_sees_its_broken_twin() {
         };
         assert!((0..40).any(seen), "{sabotage:?} was not seen by {checker:?}");
     }
-    let liveness = Sabotage::ALL.iter().filter(|(_, checker)| Checker::is_liveness(*checker));
+    let liveness = Sabotage::ALL
+        .iter()
+        .filter(|(_, checker)| Checker::is_liveness(*checker));
     assert_eq!(liveness.count(), 3);
 }

@@ -6,7 +6,6 @@ use protocol::limits::FRAME_BYTES_MAX;
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
-
 /// What happened on a connection.
 #[derive(Debug)]
 pub enum LinkEvent {

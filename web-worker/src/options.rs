@@ -81,7 +81,9 @@ impl Options {
 
     /// The contributor's account, where there is one.
     pub fn account(&self) -> Result<Option<Account>, OptionsError> {
-        let Some(digits) = &self.account else { return Ok(None) };
+        let Some(digits) = &self.account else {
+            return Ok(None);
+        };
         Ok(Some(Account {
             key: AccountKey::from_digits(digits)?,
             audience: audience(&self.server).unwrap_or_default(),

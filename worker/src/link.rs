@@ -107,7 +107,11 @@ impl Worker {
 
     /// The coordinator asks whether we have the key we named.
     pub(crate) fn on_challenge(&mut self, nonce: &Nonce) -> Result<(), String> {
-        let Some(account) = self.config.account.as_ref().filter(|_| matches!(self.link, Link::Greeting { .. }))
+        let Some(account) = self
+            .config
+            .account
+            .as_ref()
+            .filter(|_| matches!(self.link, Link::Greeting { .. }))
         else {
             return Err("a challenge to a worker that named no account".into());
         };

@@ -204,7 +204,9 @@ impl Client {
 
     /// The newest receipts of an account, as many as one page has.
     pub async fn receipts(&self, account: AccountId) -> Result<Vec<Receipt>, Error> {
-        let page: ReceiptPage = self.get(&format!("/accounts/{account}/receipts?limit=500")).await?;
+        let page: ReceiptPage = self
+            .get(&format!("/accounts/{account}/receipts?limit=500"))
+            .await?;
         Ok(page.receipts)
     }
 

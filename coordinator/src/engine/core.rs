@@ -5,7 +5,9 @@ use super::ledger::{Names, standings};
 use super::reports::Reports;
 use super::stats::Stats;
 use super::writer::{Told, Writer};
-use crate::store::{COORDINATOR_HEARTBEAT_MS, Chunk, Done, Op, Restored, RestoredClaim, StoreError, StoredJob};
+use crate::store::{
+    COORDINATOR_HEARTBEAT_MS, Chunk, Done, Op, Restored, RestoredClaim, StoreError, StoredJob,
+};
 use protocol::api::Worker;
 use protocol::ids::{ClaimId, JobId, SessionId};
 use protocol::limits::{COMMIT_BACKLOG_BYTES_MAX, JOBS_OPEN_MAX, WORKERS_MAX};

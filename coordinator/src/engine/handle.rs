@@ -214,7 +214,12 @@ impl Engine {
     /// Shards of an account that wait for their verdict.
     pub async fn checking(&self, account: AccountId) -> Result<u64, EngineError> {
         let held = move |core: &mut Core| core.scheduler().held_of(account);
-        Ok(self.ask(held).await?.iter().map(|(_, shards)| u64::from(*shards)).sum())
+        Ok(self
+            .ask(held)
+            .await?
+            .iter()
+            .map(|(_, shards)| u64::from(*shards))
+            .sum())
     }
 
     /// Why a job stands as it does.

@@ -82,7 +82,10 @@ impl Credit {
         let (mut runs, mut root) = (Vec::<BookedRun>::new(), Root::default());
         for outputs in &self.outputs {
             let run = BookedRun::from(outputs.run());
-            match runs.last_mut().filter(|last| last.first + last.count == run.first) {
+            match runs
+                .last_mut()
+                .filter(|last| last.first + last.count == run.first)
+            {
                 Some(last) => last.count += run.count,
                 None => runs.push(run),
             }

@@ -18,18 +18,14 @@ mod shards;
 mod sqlite;
 mod text;
 
-pub use ledger::{
-    AccountRecord, BOOKINGS_PAGE_MAX, Credit, Entry, LEADERS_MAX, Standing,
-};
+pub use ledger::{AccountRecord, BOOKINGS_PAGE_MAX, Credit, Entry, LEADERS_MAX, Standing};
 pub use redis::{RedisOptions, RedisStore};
 pub use sqlite::{SqliteOptions, SqliteStore, Synchronous, copy_database, restore_database};
 
 use protocol::api::{ErrorGroup, TokenInfo};
 use protocol::credit::{Booking, Leader};
 use protocol::cut::{Cut, ShardRun};
-use protocol::ids::{
-    AccountId, BlobHash, ClaimId, JobId, ProgramHash, ReceiptId, ShardIndex, Stage,
-};
+use protocol::ids::{AccountId, BlobHash, ClaimId, JobId, ProgramHash, ReceiptId, ShardIndex, Stage};
 use protocol::job::{Encoding, JobSpec, JobState};
 use protocol::run::Outputs;
 pub use protocol::totals::Totals;

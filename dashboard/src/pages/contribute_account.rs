@@ -106,10 +106,16 @@ fn NameForm() -> impl IntoView {
 
 #[component]
 fn KeyPart(own: Own) -> impl IntoView {
-    let text = Signal::derive(move || own.0.with(|key| key.as_ref().map(AccountKey::text).unwrap_or_default()));
+    let text = Signal::derive(move || {
+        own.0
+            .with(|key| key.as_ref().map(AccountKey::text).unwrap_or_default())
+    });
     let shown = RwSignal::new(false);
     let save = move |_| {
-        let name = own.id().get_untracked().map(|id| format!("elytra-account-{id}.txt"));
+        let name = own
+            .id()
+            .get_untracked()
+            .map(|id| format!("elytra-account-{id}.txt"));
         let text = format!("{}\n", text.get_untracked());
         if name.and_then(|name| download::text(&text, &name)).is_none() {
             announcer().say("This browser takes no downloads: copy the key");
@@ -147,7 +153,9 @@ fn BringForm(own: Own) -> impl IntoView {
             own.read();
             announcer().say("The key is here; it counts from the next Start");
         }
-        Ok(_) => problem.set(Some("This browser keeps nothing for this page: allow it to.".into())),
+        Ok(_) => problem.set(Some(
+            "This browser keeps nothing for this page: allow it to.".into(),
+        )),
         Err(error) => problem.set(Some(capital(&error.to_string()))),
     };
     let bring = move |event: SubmitEvent| {
@@ -155,13 +163,18 @@ fn BringForm(own: Own) -> impl IntoView {
         take(typed.get_untracked());
     };
     let chosen = move |input: HtmlInputElement| {
-        let Some(file) = input.files().and_then(|files| files.get(0)) else { return };
+        let Some(file) = input.files().and_then(|files| files.get(0)) else {
+            return;
+        };
         input.set_value("");
         if file.size() > KEY_FILE_BYTES_MAX {
             return problem.set(Some("This file is too long for a key.".into()));
         }
         spawn_local(async move {
-            let text = JsFuture::from(file.text()).await.ok().and_then(|text| text.as_string());
+            let text = JsFuture::from(file.text())
+                .await
+                .ok()
+                .and_then(|text| text.as_string());
             take(text.unwrap_or_default());
         });
     };
@@ -190,7 +203,9 @@ fn BringForm(own: Own) -> impl IntoView {
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Numbers of the account, beside those of this visit.

@@ -458,9 +458,8 @@ fn MorePart(draft: Draft) -> impl IntoView {
         offered.map(option).collect_view()
     };
     let price = move || words::trust(draft.trust.get());
-    let raised = move || {
-        (least.get() > Trust::Private).then(|| format!(" Here the least level is {}.", least.get()))
-    };
+    let raised =
+        move || (least.get() > Trust::Private).then(|| format!(" Here the least level is {}.", least.get()));
     view! {
         <details class="panel">
             <summary>"More: trust, grain, priority, failures" <span class="note">{price}</span></summary>

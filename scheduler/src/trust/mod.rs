@@ -66,5 +66,5 @@ pub(crate) use answer::{Answer, Voter, one};
 pub(crate) use book::Checks;
 pub(crate) use judge::is_answer;
 pub(crate) use share::Suspects;
-pub(crate) use standing::Standings;
 pub use standing::Standing;
+pub(crate) use standing::Standings;

@@ -117,7 +117,9 @@ impl Suspects {
 impl Scheduler {
     /// Whether more connect from there than a household has devices.
     pub(crate) fn is_crowd(&self, network: NetworkPrefix) -> bool {
-        self.networks.get(&network).is_some_and(|sessions| *sessions >= CROWD_SESSIONS_MIN)
+        self.networks
+            .get(&network)
+            .is_some_and(|sessions| *sessions >= CROWD_SESSIONS_MIN)
     }
 
     /// Whose share a lease is counted in; none for a job or a worker whose shares do not count.
@@ -136,7 +138,10 @@ impl Scheduler {
 
     /// Counts the networks from which strangers take work.
     pub(crate) fn count_networks(&mut self) {
-        let strangers = self.workers.values().filter(|w| w.takes_work() && !w.seed.trusted);
+        let strangers = self
+            .workers
+            .values()
+            .filter(|w| w.takes_work() && !w.seed.trusted);
         let networks: BTreeSet<NetworkPrefix> = strangers.map(|w| w.seed.network).collect();
         self.networks_working = networks.len();
     }
@@ -148,7 +153,10 @@ impl Scheduler {
             let mut able = self.workers.values().filter(|w| able(job, w));
             able.all(|worker| self.own_share(job, worker) == 0)
         };
-        let waiting = self.jobs.iter().filter(|(_, job)| job.checks.is_some() && job.has_waiting());
+        let waiting = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.checks.is_some() && job.has_waiting());
         let alone: Vec<(JobHandle, bool)> = waiting.map(|(handle, job)| (*handle, is_alone(job))).collect();
         for (handle, alone) in &alone {
             if let Some(checks) = self.checks_mut(*handle) {
@@ -199,7 +207,9 @@ impl Scheduler {
             () if self.suspects.waits(self.now_ms, worker.seed.network) => 0,
             () if !self.has_trusted(handle) => share,
             () if pilot_is_out => 0,
-            () => u32::from(worker.slots).saturating_sub(worker.in_flight).min(share),
+            () => u32::from(worker.slots)
+                .saturating_sub(worker.in_flight)
+                .min(share),
         }
     }
 }
@@ -252,6 +262,9 @@ mod tests {
         assert!((0.33..LIARS_SHARE_MAX).contains(&share), "{share}");
         assert_eq!(shares.room(NetworkPrefix(1_000), true), 0);
         shares.take_back((NetworkPrefix(1_000), true), 50);
-        assert!(shares.room(NetworkPrefix(1_000), true) > 0, "what was not executed counts for nobody");
+        assert!(
+            shares.room(NetworkPrefix(1_000), true) > 0,
+            "what was not executed counts for nobody"
+        );
     }
 }

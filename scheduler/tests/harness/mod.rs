@@ -438,13 +438,20 @@ impl World {
                 format!("caught account {} with shard {shard}", account.0)
             }
             Output::Verified { account, outputs, .. } => {
-                let runs = outputs.iter().map(|part| part.run());
-                let runs: Vec<String> = runs.map(|run| format!("{}..={}", run.first, run.end() - 1)).collect();
+                let runs = outputs.iter().map(scheduler::Finished::run);
+                let runs: Vec<String> = runs
+                    .map(|run| format!("{}..={}", run.first, run.end() - 1))
+                    .collect();
                 format!("verified {} of account {}", runs.join(" "), account.0)
             }
-            Output::Stands { account, standing, .. } => {
+            Output::Stands {
+                account, standing, ..
+            } => {
                 let (passed, batches) = (standing.passed, standing.batches);
-                format!("account {} stands at {passed} checks, {batches} batches", account.0)
+                format!(
+                    "account {} stands at {passed} checks, {batches} batches",
+                    account.0
+                )
             }
             Output::Reduce(id) => format!("reduce {}", self.job_names[id.0 as usize]),
             Output::Drain { session } => format!("drain {}", self.name_of(*session)),

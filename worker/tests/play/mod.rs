@@ -120,8 +120,14 @@ impl Play {
 fn sent(message: &FromWorker) -> String {
     match message {
         FromWorker::Hello(hello) => format!("Hello slots={} cached={}", hello.slots, hello.cached.len()),
-        FromWorker::Proof { audience, signature, display_name } => {
-            let good = AccountKey::new([7; 32]).public().has_proved(&Nonce([1; 32]), audience, signature);
+        FromWorker::Proof {
+            audience,
+            signature,
+            display_name,
+        } => {
+            let good = AccountKey::new([7; 32])
+                .public()
+                .has_proved(&Nonce([1; 32]), audience, signature);
             format!("Proof for {audience} good={good} name={display_name:?}")
         }
         FromWorker::Finished {

@@ -136,12 +136,16 @@ impl SqliteReader {
     ) -> Result<Vec<(u64, Booking)>> {
         let sql = "SELECT number, booking FROM bookings WHERE account = ?1 AND number < ?2 \
             ORDER BY number DESC LIMIT ?3";
-        let before = before.and_then(|number| i64::try_from(number).ok()).unwrap_or(i64::MAX);
+        let before = before
+            .and_then(|number| i64::try_from(number).ok())
+            .unwrap_or(i64::MAX);
         let limit = i64::try_from(limit.min(BOOKINGS_PAGE_MAX)).unwrap_or(0);
         let rows = self.rows(sql, params![int(account.0), before, limit], |row| {
             Ok((uint(row, "number")?, row.get::<_, String>("booking")?))
         })?;
-        rows.into_iter().map(|(number, json)| Ok((number, booking(&json)?))).collect()
+        rows.into_iter()
+            .map(|(number, json)| Ok((number, booking(&json)?)))
+            .collect()
     }
 
     pub(super) fn read_leaders(&self) -> Result<Vec<Leader>> {
