@@ -104,7 +104,7 @@ fn past_the_door(runtime: &Runtime, bombs: &[(&'static str, Vec<u8>)]) -> (usize
             Err(PrepareError::Compile(CompileError::OutOfTime(_) | CompileError::OutOfMemory(_))) => {
                 killed += 1;
             }
-            Err(PrepareError::Compile(CompileError::Refused(_))) | Ok(_) => {}
+            Err(PrepareError::Compile(CompileError::Refused(_)) | PrepareError::Unfit(_)) | Ok(_) => {}
             Err(other) => panic!("{name}: {other}"),
         }
         assert!(took <= KILLED_MAX * slower(2), "{name} took {took:?}");
