@@ -127,7 +127,7 @@ fn sabotage_is_seen_where_checks_are_off() {
 fn honest_never_banned() {
     let case = Case {
         faulty_permille: amount(100, 2),
-        ..Case::honest(amount(40, 400), amount(30_000, 20_000), amount(10_000, 1_000_000))
+        ..Case::honest(amount(40, 200), amount(30_000, 20_000), amount(10_000, 250_000))
     };
     let figures = run(case);
     let poison = u64::from(case.shards.div_ceil(case.poison_every));
