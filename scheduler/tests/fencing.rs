@@ -114,6 +114,8 @@ struct Report {
     session: SessionId,
     lease: LeaseId,
     run: ShardRun,
+    /// Whether it may still count: it was not said yet, or not all of it counted when it was.
+    is_open: bool,
 }
 
 /// What was fed, and what it came to.
@@ -210,10 +212,17 @@ impl World {
             match output {
                 Output::Lease { session, grant } => {
                     let (lease, run) = (grant.lease, grant.piece.run);
-                    self.held.push(Report { session, lease, run });
+                    self.held.push(Report {
+                        session,
+                        lease,
+                        run,
+                        is_open: true,
+                    });
                 }
                 Output::Store { effect, .. } => {
-                    self.accepts += u64::from(matches!(effect, Effect::Accept { .. }));
+                    if let Effect::Accept { outputs, .. } = &effect {
+                        self.accepts += u64::from(outputs.run.count);
+                    }
                     self.waiting.push_back(effect);
                 }
                 _ => {}
@@ -336,14 +345,17 @@ impl World {
         if self.past.len() == PAST_MAX {
             self.past.pop_front();
         }
-        self.past.push_back(report.clone());
+        let before = self.accepts;
         self.report(&report);
+        report.is_open = self.accepts - before != u64::from(report.run.count);
+        self.past.push_back(report);
     }
 
     /// Nothing of this may count: said before, under another's lease, or under one that was never given.
     fn stale(&mut self) {
         let Some(mut report) = self.any_past() else { return };
         match self.chance.below(4) {
+            0 if report.is_open => return,
             0 => {}
             1 => report.lease = LeaseId(report.lease.0 ^ (1 + self.chance.below(1 << 20)) << 44),
             2 => report.lease = LeaseId(self.chance.below(u64::MAX)),
@@ -407,8 +419,13 @@ impl World {
         self.waiting.clear();
         self.sessions.clear();
         // What the dead one leased is past: whoever says it now says it under an epoch that is over.
-        let held = std::mem::take(&mut self.held);
-        self.past.extend(held);
+        let held = std::mem::take(&mut self.held).into_iter();
+        let over = |report: &mut Report| report.is_open = false;
+        self.past.iter_mut().for_each(over);
+        self.past.extend(held.map(|report| Report {
+            is_open: false,
+            ..report
+        }));
         while self.past.len() > PAST_MAX {
             self.past.pop_front();
         }
