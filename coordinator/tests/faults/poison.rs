@@ -176,8 +176,14 @@ async fn poison_shard_dead_letters() {
         let places: BTreeSet<u8> = networks.iter().copied().collect();
         // At the moment at which it is given up, others may be on their way back from a crash.
         few += usize::from(places.len() < NETWORKS_MIN);
+        // A worker that vanished with it in its queue counts as a try too, and has noted nothing here.
+        let least = if u64::from(*shard) % EVERY == CRASHES {
+            TRIES - 3
+        } else {
+            TRIES
+        };
         assert!(
-            (TRIES..=TRIES_MAX).contains(&networks.len()),
+            (least..=TRIES_MAX).contains(&networks.len()),
             "shard {shard}: {networks:?}"
         );
     }
