@@ -3,6 +3,7 @@ use crate::checker::{digest, expected_digest};
 use crate::site::{BOUND, Site, until};
 use crate::worker::{Crew, Manner, Socket, answer, connect, frame, hello, shard_output, work};
 use futures_util::{SinkExt as _, StreamExt as _};
+use protocol::WIRE_VERSION;
 use protocol::api::{Scope, TokenMade, WorkerList};
 use protocol::frame::{decode_to_worker, encode_from_worker};
 use protocol::ids::{BlobHash, JobId, LeaseId, WorkerId};
@@ -119,7 +120,7 @@ fn wrong_always() -> Vec<(&'static str, RefusalCode, Message)> {
         ("another version", VersionWrong, binary(other_version)),
         ("text", FrameMalformed, Message::Text("hello".into())),
         ("empty", FrameMalformed, binary([])),
-        ("no such message", FrameMalformed, binary([1, 200, 3, 4])),
+        ("no such message", FrameMalformed, binary([WIRE_VERSION, 200, 3, 4])),
         (
             "a list of four thousand million",
             FrameMalformed,
