@@ -120,7 +120,11 @@ fn wrong_always() -> Vec<(&'static str, RefusalCode, Message)> {
         ("another version", VersionWrong, binary(other_version)),
         ("text", FrameMalformed, Message::Text("hello".into())),
         ("empty", FrameMalformed, binary([])),
-        ("no such message", FrameMalformed, binary([WIRE_VERSION, 200, 3, 4])),
+        (
+            "no such message",
+            FrameMalformed,
+            binary([WIRE_VERSION, 200, 3, 4]),
+        ),
         (
             "a list of four thousand million",
             FrameMalformed,
