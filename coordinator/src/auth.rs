@@ -299,9 +299,9 @@ fn hash(secret: &str) -> [u8; 32] {
 }
 
 /// Compares without telling by its time where the first difference lies.
-fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     let difference = a.iter().zip(b).fold(0, |all, (x, y)| all | (x ^ y));
-    std::hint::black_box(difference) == 0
+    a.len() == b.len() && std::hint::black_box(difference) == 0
 }
 
 fn chance<const N: usize>() -> Result<[u8; N], getrandom::Error> {
@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn comparing_takes_as_long_wherever_the_difference_lies() {
         let even = |share: &f64| (0.9..1.1).contains(share);
-        let tries: Vec<f64> = (0..10).map(|_| back_to_front(same)).collect();
+        let tries: Vec<f64> = (0..10).map(|_| back_to_front(|a, b| same(a, b))).collect();
         assert!(tries.iter().any(even), "{tries:?}");
         let hasty = |a: &[u8; 32], b: &[u8; 32]| a.iter().zip(b).all(|(x, y)| x == y);
         let tries: Vec<f64> = (0..10).map(|_| back_to_front(hasty)).collect();

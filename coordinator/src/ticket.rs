@@ -8,7 +8,7 @@
 //!
 //! Its text is `elt_<expiry>_<chance>_<token's id>_<digest>`. Any coordinator of a site takes it, as they share
 //! the secret; each remembers only which ones it has taken itself.
-use crate::auth::now_ms;
+use crate::auth::{now_ms, same};
 use crate::secret::Secret;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -125,11 +125,6 @@ impl Used {
         self.order.push_back((expires_ms, chance));
         Ok(())
     }
-}
-
-/// Compares without telling by its time where the first difference lies.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |all, (x, y)| all | (x ^ y))) == 0
 }
 
 #[cfg(test)]
