@@ -44,8 +44,10 @@ pub(super) fn check(
         if !features.contains(&feature) {
             features.push(feature);
         }
-        facts.note(&operator, offset, validator.control_stack_height());
+        let frames = validator.control_stack_height();
         validator.op(offset, &operator)?;
+        // Behind the validator, so that a branch's depth is that of a block there is.
+        facts.note(&operator, offset, frames);
         operands_max = operands_max.max(validator.operand_stack_height());
         flow.step(&operator, step(validator, &operator, reader.original_position()));
     }
