@@ -88,7 +88,6 @@ impl Scheduler {
             job.leased -= if first { count } else { 0 };
             job.charge((busy_us as f64 / 1_000.0 / f64::from(run.count) - charged_ms) * f64::from(count));
         }
-        let mut is_checked = false;
         for part in fresh {
             self.take_from_twins(&twin, part);
             let busy_us = busy_us * u64::from(part.count) / u64::from(run.count);
@@ -100,13 +99,9 @@ impl Scheduler {
             } else {
                 self.take_output(session, job, claim, finished, measured, busy_us);
             }
-            is_checked |= !measured.stands;
         }
         if is_done {
             self.drop_lease(id);
-        }
-        if is_done && is_checked {
-            self.close_idle(session, job);
         }
     }
 

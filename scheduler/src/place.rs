@@ -75,6 +75,9 @@ impl Scheduler {
         if self.hungry.contains(&session) && !self.is_alone(session) {
             self.offer_backup(session);
         }
+        if self.hungry.contains(&session) {
+            self.close_idle(session);
+        }
     }
 
     /// Fills the windows of all idle workers: the fast ones and those that have the program first,

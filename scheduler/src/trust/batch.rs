@@ -22,6 +22,8 @@ pub(crate) struct Batch {
     pub(crate) passed: RunSet,
     /// What the passed checks are worth together, in checks by a trusted worker.
     pub(crate) weight: f64,
+    /// Chosen after it closed, evenly from what was not chosen yet.
+    topped_up: u32,
     /// Shards until the next one is chosen.
     gap: u32,
     /// Nothing is added any more: what is missing for a verdict is checked.
@@ -39,7 +41,8 @@ impl Batch {
             owed: RunSet::default(),
             passed: RunSet::default(),
             weight: 0.0,
-            gap: chance.gap(level.check_rate),
+            topped_up: 0,
+            gap: chance.gap(level.rate_after(0)),
             closing: false,
             opened_ms: now_ms,
             bytes: 0,
@@ -50,6 +53,7 @@ impl Batch {
     pub(crate) fn add(&mut self, part: ShardRun, held: Held, level: &Level, chance: &mut Chance) -> Vec<u32> {
         self.bytes += held.bytes();
         self.held.insert(part.first, held);
+        let before = self.shards.count();
         self.shards.insert(part);
         let mut chosen = Vec::new();
         let mut at = 0;
@@ -57,7 +61,7 @@ impl Batch {
             at += self.gap;
             chosen.push(part.first + at);
             at += 1;
-            self.gap = chance.gap(level.check_rate);
+            self.gap = chance.gap(level.rate_after(before + at));
         }
         self.gap -= part.count - at;
         for shard in &chosen {
@@ -90,15 +94,27 @@ impl Batch {
 
     /// Whether it has passed all that the level asks for.
     pub(crate) fn is_good(&self, level: &Level) -> bool {
-        let enough = self.weight >= f64::from(level.checks_min) && self.owed.is_empty();
+        let enough = self.owed.is_empty() && self.worth(level, 1.0) >= f64::from(level.checks_min);
         enough || self.passed.count() == self.shards.count()
+    }
+
+    /// What its checks are worth, when those to come are worth `check_weight` each: in checks by a trusted
+    /// worker, spread evenly. The first shards of a long batch are drawn more often than the last; of these
+    /// draws only as many count as the last ones stand for.
+    fn worth(&self, level: &Level, check_weight: f64) -> f64 {
+        let drawn = self.passed.count() + self.owed.count();
+        let all = self.weight + f64::from(self.owed.count()) * check_weight;
+        let early = drawn.saturating_sub(self.topped_up);
+        if !level.is_uneven(self.shards.count()) || early <= level.checks_min {
+            return all;
+        }
+        all * f64::from(level.checks_min + self.topped_up) / f64::from(drawn)
     }
 
     /// Chooses what is missing, each shard that is not chosen yet as likely as any other, so that the
     /// checks of the whole batch are spread evenly over it.
     pub(crate) fn top_up(&mut self, level: &Level, check_weight: f64, chance: &mut Chance) -> Vec<u32> {
-        let coming = self.weight + f64::from(self.owed.count()) * check_weight;
-        let missing = (f64::from(level.checks_min) - coming) / check_weight;
+        let missing = (f64::from(level.checks_min) - self.worth(level, check_weight)) / check_weight;
         let mut free = self.shards.clone();
         for run in self.owed.iter().chain(self.passed.iter()) {
             free.remove(run);
@@ -108,6 +124,7 @@ impl Batch {
         for shard in &chosen {
             self.owed.insert(one(*shard));
         }
+        self.topped_up += count;
         chosen
     }
 }
@@ -185,6 +202,45 @@ mod tests {
         for count in tenths {
             assert!((f64::from(count) / even - 1.0).abs() < 0.06, "{tenths:?}");
         }
+    }
+
+    #[test]
+    fn the_last_shards_of_a_long_batch_are_checked_as_often_as_it_needs() {
+        let level = Level::of(Trust::Standard).unwrap();
+        let mut chance = Chance::new(3);
+        let (long, rounds) = (level.batch_shards_max, 40);
+        let (mut all, mut last) = (0, 0);
+        for _ in 0..rounds {
+            let (mut batch, _) = batch(long, &level, &mut chance);
+            batch.top_up(&level, 1.0, &mut chance);
+            all += batch.owed.count();
+            let tail = ShardRun {
+                first: long - long / 10,
+                count: long / 10,
+            };
+            last += batch.owed.remove(tail).iter().map(|run| run.count).sum::<u32>();
+        }
+        let wanted = level.checks_min * rounds / 10;
+        assert!(f64::from(last) > 0.95 * f64::from(wanted), "{last} of {wanted}");
+        assert!(f64::from(all) < 0.025 * f64::from(long * rounds), "{all}");
+    }
+
+    #[test]
+    fn where_strangers_check_a_long_batch_is_topped_up_evenly_and_once() {
+        let level = Level::of(Trust::Standard).unwrap();
+        let mut chance = Chance::new(3);
+        let (mut batch, _) = batch(level.batch_shards_max, &level, &mut chance);
+        let pass_all = |batch: &mut Batch, weight| {
+            let owed: Vec<u32> = batch.owed.iter().flat_map(|run| run.first..run.end()).collect();
+            owed.into_iter().for_each(|shard| batch.pass(shard, weight));
+        };
+        pass_all(&mut batch, 0.65);
+        assert!(!batch.is_good(&level), "its last shards were checked too seldom");
+        let more = batch.top_up(&level, 0.65, &mut chance).len();
+        let missing = f64::from(level.checks_min) * 0.35 / 0.65;
+        assert!((more as f64 - missing).abs() <= 1.0, "{more} of {missing}");
+        pass_all(&mut batch, 0.65);
+        assert!(batch.is_good(&level));
     }
 
     #[test]

@@ -88,19 +88,32 @@ impl Scheduler {
         }
     }
 
-    /// Where nothing is left to hand out, a worker without work has its batch checked to the end.
-    pub(crate) fn close_idle(&mut self, session: SessionId, handle: JobHandle) {
-        let Some(job) = self.jobs.get(&handle).filter(|j| is_at_tail(j)) else {
-            return;
-        };
+    /// Where nothing is left to hand out, a worker without work has its batches checked to the end.
+    pub(crate) fn close_idle(&mut self, session: SessionId) {
         let Some(worker) = self.workers.get(&session) else {
             return;
         };
-        let busy = worker.leases.iter().any(|id| job.leases.contains(id));
         let account = worker.seed.account;
-        if !busy {
+        let is_open = |job: &Job| {
+            let open = job.checks.as_deref().is_some_and(|c| c.open.contains_key(&account));
+            open && is_at_tail(job)
+        };
+        let open = self.jobs.iter().filter(|(_, job)| is_open(job));
+        let idle = open.filter(|(_, job)| !self.is_busy(job, account));
+        let idle: Vec<JobHandle> = idle.map(|(handle, _)| *handle).collect();
+        for handle in idle {
             self.close_batches(handle, |of| of == account);
         }
+    }
+
+    /// Whether an account executes fresh shards of a job.
+    fn is_busy(&self, job: &Job, account: AccountId) -> bool {
+        let fresh = |id: &LeaseId| self.leases.get(id).filter(|lease| !lease.is_check());
+        let owner = |session| self.workers.get(&session).map(|worker| worker.seed.account);
+        job.leases
+            .iter()
+            .filter_map(fresh)
+            .any(|lease| owner(lease.session) == Some(account))
     }
 
     /// Once a second: batches that have become old, and at a job's tail those of workers without work.

@@ -17,8 +17,9 @@ pub(crate) struct Level {
 /// Checks times bound at the worst rate of lying, while liars do [`LIARS_SHARE_MAX`] of the work
 /// (a test finds it again), and a little more so that a measurement stays below the bound too.
 const CHECKS_TIMES_BOUND: f64 = 0.1676 * 1.05;
-/// Batches end at so many times the checks they need: 3 % of a worker that never leaves is checked.
-const BATCH_TIMES_CHECKS: u32 = 32;
+/// Batches end at so many times the checks they need: at `standard` 2.2 % of a worker that never leaves is
+/// checked.
+const BATCH_TIMES_CHECKS: u32 = 128;
 
 impl Level {
     /// `None` for a job whose workers are trusted.
@@ -39,6 +40,22 @@ impl Level {
             check_rate,
             batch_shards_max: checks_min * BATCH_TIMES_CHECKS,
         })
+    }
+
+    /// With which probability a shard is checked before which a batch has so many: as often as a batch that
+    /// ends with it needs, and early ones more often than that, so that plain liars are found early.
+    pub(crate) fn rate_after(&self, shards: u32) -> f64 {
+        self.check_rate.min(self.least_rate(shards.saturating_add(1)))
+    }
+
+    /// Share of a batch of so many shards that has to be checked.
+    fn least_rate(&self, shards: u32) -> f64 {
+        f64::from(self.checks_min) / f64::from(shards.max(1))
+    }
+
+    /// Whether the shards of a batch that is so long were not all drawn with the same probability.
+    pub(crate) fn is_uneven(&self, shards: u32) -> bool {
+        self.least_rate(shards) < self.check_rate
     }
 
     /// Whether every shard is computed again by a trusted worker.
@@ -76,6 +93,18 @@ mod tests {
                 worst >= 0.85 * level.wrong_share_max,
                 "{trust}: {k} checks are too many"
             );
+        }
+    }
+
+    #[test]
+    fn every_shard_is_drawn_as_often_as_its_batch_needs_wherever_that_ends() {
+        for trust in [Trust::Fast, Trust::Standard, Trust::Strict] {
+            let level = Level::of(trust).unwrap();
+            for end in 1..=level.batch_shards_max {
+                let (least, last) = (level.least_rate(end).min(level.check_rate), level.rate_after(end - 1));
+                // Rates only fall, so the last one is the least.
+                assert!(last >= least && level.rate_after(end) <= last, "{trust}: {end}");
+            }
         }
     }
 
