@@ -2,11 +2,12 @@
 //!
 //! [`admit`] is called once, when a program is uploaded. What it lets through imports nothing but
 //! the kernel ABI or WASI, has one bounded memory, uses only features that every engine computes alike,
-//! and compiles in bounded time. Its NaNs are canonical where they can be seen and its calls are counted;
-//! its hash is the program's name ever after. Nothing here does IO.
+//! and compiles in bounded time. Its NaNs are canonical where they can be seen, its calls are counted
+//! and its large fills and copies are done in pieces; its hash is the program's name ever after. Nothing here does IO.
 #![forbid(unsafe_code)]
 
 mod begin;
+mod bulk;
 mod check;
 mod depth;
 mod describe;
@@ -18,7 +19,9 @@ mod refusal;
 mod report;
 mod rewrite;
 pub mod script;
+mod types;
 
+pub use bulk::PIECE_BYTES_MAX;
 pub use check::imports::{WASI, WASI_MODULE};
 pub use depth::{EXCEEDED, STACK_BYTES_MAX, UNCOUNTED_BYTES_MAX};
 pub use marker::MARKER_SECTION;
@@ -48,7 +51,11 @@ pub fn admit(bytes: Vec<u8>) -> Result<Admitted, Refusal> {
     let module = marker::before_admission(&bytes).unwrap_or(bytes);
     let mut shape = check::check(&module).map_err(|refusal| refusal.named_from(&module))?;
     let mut description = describe::describe(&shape)?;
-    let mut additions = depth::count(&shape.signatures, &mut shape.functions, &shape.referenced);
+    let mut types = types::Types::new(&shape.signatures);
+    let (signatures, functions) = (&shape.signatures, &mut shape.functions);
+    let mut additions = depth::count(signatures, &mut types, functions, &shape.referenced);
+    bulk::divide(signatures, &mut types, functions, &mut additions);
+    additions.types = types.added();
     begin::add(&shape, &mut additions);
     description.module = Some(report::report(&shape, &additions));
     let bytes = rewrite::rewrite(&module, &additions, shape.functions)?;

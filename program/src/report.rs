@@ -1,4 +1,5 @@
 //! Tells what was found in a module and what was done so that it computes the same everywhere.
+use crate::bulk::PIECE_BYTES_MAX;
 use crate::check::Shape;
 use crate::depth::STACK_BYTES_MAX;
 use crate::limits::MEMORY_BYTES_MAX;
@@ -25,6 +26,7 @@ pub(crate) fn report(shape: &Shape, additions: &Additions) -> ModuleReport {
             memory(declared),
             nans(shape),
             depth(shape, additions),
+            bulk(shape),
             clock(shape),
             chance(shape),
         ]
@@ -91,6 +93,20 @@ fn depth(shape: &Shape, additions: &Additions) -> Option<String> {
             additions.counted,
             shape.functions.len(),
             STACK_BYTES_MAX >> 10
+        )
+    })
+}
+
+fn bulk(shape: &Shape) -> Option<String> {
+    let places: usize = shape
+        .functions
+        .iter()
+        .map(|function| function.bulk.places())
+        .sum();
+    (places > 0).then(|| {
+        format!(
+            "Memory is filled and copied at {places} places in pieces of at most {} MiB, so that it can be stopped",
+            PIECE_BYTES_MAX >> 20
         )
     })
 }

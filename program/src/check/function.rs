@@ -1,10 +1,12 @@
-//! One function: validated, its floats followed, and what call depth needs to know noted down.
+//! One function: validated, its floats followed, and what is to be changed in it noted down.
 use super::{Signatures, at_most};
+use crate::bulk::Bulk;
 use crate::depth::Facts;
 use crate::edit::{Edit, growth, leb, read_leb};
 use crate::limits::{OPERANDS_MAX, REWRITTEN_BODY_BYTES_MAX};
 use crate::nan::{Flow, Step};
 use crate::refusal::Refusal;
+use crate::types::encoded;
 use wasmparser::{
     FuncType, FuncValidator, FunctionBody, Operator, OperatorsReader, ValType, ValidatorResources,
 };
@@ -15,6 +17,7 @@ pub(crate) struct Function {
     /// What makes its NaNs canonical.
     pub(crate) edits: Vec<Edit>,
     pub(crate) facts: Facts,
+    pub(crate) bulk: Bulk,
     /// Values that are made canonical.
     pub(crate) repairs: u32,
     /// The proposals whose instructions it uses, by the validator's names.
@@ -34,6 +37,7 @@ pub(super) fn check(
     let mut flow = Flow::new(signatures, ty, own.iter().copied());
     let start = reader.original_position();
     let mut facts = Facts::new(body.range(), start);
+    let mut bulk = Bulk::default();
     let mut operands_max = 0;
     let mut features = Vec::new();
     let mut reader = OperatorsReader::new(reader);
@@ -48,6 +52,7 @@ pub(super) fn check(
         validator.op(offset, &operator)?;
         // Behind the validator, so that a branch's depth is that of a block there is.
         facts.note(&operator, offset, frames);
+        bulk.note(&operator, offset..reader.original_position());
         operands_max = operands_max.max(validator.operand_stack_height());
         flow.step(&operator, step(validator, &operator, reader.original_position()));
     }
@@ -69,6 +74,7 @@ pub(super) fn check(
     Ok(Function {
         edits,
         facts,
+        bulk,
         repairs,
         features,
     })
@@ -130,15 +136,6 @@ fn declare(body: &FunctionBody<'_>, more: &[ValType], end: usize) -> Result<Vec<
         Edit::replace(count_at, leb(groups + more.len())),
         Edit::insert(end, declared),
     ])
-}
-
-/// Only types that hold floats are declared.
-fn encoded(ty: ValType) -> u8 {
-    match ty {
-        ValType::F32 => 0x7d,
-        ValType::F64 => 0x7c,
-        _ => 0x7b,
-    }
 }
 
 fn within_bounds(body: &FunctionBody<'_>, edits: &[Edit]) -> Result<(), Refusal> {

@@ -17,8 +17,9 @@
 mod graph;
 
 use crate::check::{Function, Signatures};
-use crate::edit::{Edit, leb, signed_leb, write_leb};
+use crate::edit::{Edit, leb, signed_leb};
 use crate::rewrite::Additions;
+use crate::types::{Types, encoded};
 use graph::Calls;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -125,13 +126,17 @@ fn bytes(ty: ValType) -> u32 {
 
 /// Adds the counting to `functions`, which are the module's own in order; `referenced` are those that a
 /// table or a global can hold. Returns what the module gets besides.
-pub(crate) fn count(signatures: &Signatures, functions: &mut [Function], referenced: &[u32]) -> Additions {
+pub(crate) fn count(
+    signatures: &Signatures,
+    types: &mut Types,
+    functions: &mut [Function],
+    referenced: &[u32],
+) -> Additions {
     let counted = counted(signatures, functions, referenced);
     let mut additions = Additions::default();
     if !counted.contains(&true) {
         return additions;
     }
-    let mut types = Types::new(signatures);
     let exceeded = u32::try_from(signatures.functions.len()).unwrap_or(u32::MAX);
     let left = u32::try_from(signatures.globals.len()).unwrap_or(u32::MAX);
     for (number, function) in functions
@@ -166,7 +171,6 @@ pub(crate) fn count(signatures: &Signatures, functions: &mut [Function], referen
         .concat(),
     );
     additions.names.push((exceeded, EXCEEDED));
-    additions.types = types.added;
     additions
 }
 
@@ -223,18 +227,6 @@ const I32_LT_S: u8 = 0x48;
 const I32_ADD: u8 = 0x6a;
 const I32_SUB: u8 = 0x6b;
 
-fn encoded(ty: ValType) -> u8 {
-    match ty {
-        ValType::I32 => I32,
-        ValType::I64 => 0x7e,
-        ValType::F32 => 0x7d,
-        ValType::F64 => 0x7c,
-        ValType::V128 => 0x7b,
-        ValType::Ref(ty) if ty.is_extern_ref() => 0x6f,
-        ValType::Ref(_) => 0x70,
-    }
-}
-
 /// Takes the weight at the beginning and gives it back at every way out. `block` is the type of a block round
 /// the whole body, where branches out of the function end.
 fn edits(facts: &Facts, left: u32, exceeded: u32, block: Option<Vec<u8>>) -> Vec<Edit> {
@@ -284,44 +276,5 @@ impl Function {
     /// Where its body lies.
     pub(crate) fn body(&self) -> Range<usize> {
         self.facts.body.clone()
-    }
-}
-
-/// The module's types, and those that are added.
-struct Types {
-    known: BTreeMap<FuncType, u32>,
-    next: u32,
-    added: Vec<Vec<u8>>,
-}
-
-impl Types {
-    fn new(signatures: &Signatures) -> Self {
-        let mut known = BTreeMap::new();
-        for (index, ty) in (0u32..).zip(&signatures.types) {
-            if let Some(ty) = ty {
-                known.entry(ty.clone()).or_insert(index);
-            }
-        }
-        let next = u32::try_from(signatures.types.len()).unwrap_or(u32::MAX);
-        Self {
-            known,
-            next,
-            added: Vec::new(),
-        }
-    }
-
-    fn index(&mut self, ty: &FuncType) -> u32 {
-        if let Some(index) = self.known.get(ty) {
-            return *index;
-        }
-        let mut bytes = vec![0x60];
-        for list in [ty.params(), ty.results()] {
-            write_leb(&mut bytes, list.len());
-            bytes.extend(list.iter().map(|ty| encoded(*ty)));
-        }
-        self.added.push(bytes);
-        self.known.insert(ty.clone(), self.next);
-        self.next += 1;
-        self.next - 1
     }
 }

@@ -3,6 +3,7 @@
 //! real Chromium see the same bytes; admitting twice changes nothing.
 //!
 //! `cargo xtask soak 3` tries 10,000 modules.
+mod bulk;
 mod cases;
 mod generate;
 mod native;
