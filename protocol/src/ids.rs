@@ -211,6 +211,12 @@ impl JobId {
         Self((time_ms << 20) | u64::from(chance & 0xffff) << 4)
     }
 
+    /// The id to try when another job has this one.
+    #[must_use]
+    pub fn following(self) -> Self {
+        Self(self.0.wrapping_add(1 << 4))
+    }
+
     /// The name under which a later stage of this job is stored: always the same, so that whoever takes a
     /// reduction up finds what was done. There are at most 15 of them ([`crate::limits::FAN_IN_MIN`]).
     pub fn stage(self, stage: Stage) -> Self {

@@ -286,43 +286,41 @@ impl Core {
         if let Err(error) = self.check_room() {
             return drop(answer.send(Err(error)));
         }
-        let NewJob {
-            record,
-            items,
-            closed,
-            chunk,
-            key,
-        } = new;
         let op = Op::AddJob {
-            record: Box::new(record.clone()),
-            items,
-            closed,
-            chunk,
-            key,
+            record: Box::new(new.record.clone()),
+            items: new.items,
+            closed: new.closed,
+            chunk: new.chunk,
+            key: new.key.clone(),
         };
-        let then = move |core: &mut Core, done: Done| {
-            if let Done::JobAdded { older: Some(id) } = done {
-                return drop(answer.send(Ok(Submitted { id, already: true })));
+        let then = move |core: &mut Core, done: Done| match done {
+            Done::JobAdded { older: Some(id) } => drop(answer.send(Ok(Submitted { id, already: true }))),
+            Done::JobIdTaken => core.submit(new.renamed(), answer),
+            _ => {
+                let id = new.record.id;
+                core.take_up(new);
+                drop(answer.send(Ok(Submitted { id, already: false })));
             }
-            let id = record.id;
-            let totals = Totals {
-                items,
-                items_closed: closed,
-                ..Totals::default()
-            };
-            let job = StoredJob {
-                record,
-                state: JobState::Queued,
-                reason: None,
-                started_ms: None,
-                ended_ms: None,
-                cut: Cut::default(),
-                totals,
-            };
-            core.add_job(job, chunk.into_iter().collect(), None, None);
-            drop(answer.send(Ok(Submitted { id, already: false })));
         };
         self.push(op, Waiter::Request(Box::new(then)));
+    }
+
+    fn take_up(&mut self, new: NewJob) {
+        let totals = Totals {
+            items: new.items,
+            items_closed: new.closed,
+            ..Totals::default()
+        };
+        let job = StoredJob {
+            record: new.record,
+            state: JobState::Queued,
+            reason: None,
+            started_ms: None,
+            ended_ms: None,
+            cut: Cut::default(),
+            totals,
+        };
+        self.add_job(job, new.chunk.into_iter().collect(), None, None);
     }
 
     /// Steers a job that is not over, or brings a failed one back.

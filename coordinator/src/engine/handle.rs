@@ -60,6 +60,14 @@ pub struct NewJob {
     pub key: Option<String>,
 }
 
+impl NewJob {
+    /// The same under the id that follows, as another job has this one.
+    pub(super) fn renamed(mut self) -> Self {
+        self.record.id = self.record.id.following();
+        self
+    }
+}
+
 /// What became of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Submitted {

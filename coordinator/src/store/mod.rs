@@ -131,7 +131,9 @@ pub struct StoredJob {
 #[derive(Clone, Debug)]
 pub enum Op {
     /// A new job in state queued. `key` is its idempotency key, unique for its owner; when the key is
-    /// taken the job is not stored, and [`Done::JobAdded`] names the older one.
+    /// taken the job is not stored, and [`Done::JobAdded`] names the older one. When another submission has
+    /// the id, nothing is stored: [`Done::JobIdTaken`]. A later stage has the id that it must have; whoever adds it
+    /// again finds it there.
     AddJob {
         /// The job.
         record: Box<JobRecord>,
@@ -293,6 +295,8 @@ pub enum Done {
         /// The job that has the key.
         older: Option<JobId>,
     },
+    /// Somebody's job that was submitted in the same millisecond drew the same id.
+    JobIdTaken,
     /// Items were added; `None` when the job takes no more.
     ItemsAppended {
         /// The new chunk.

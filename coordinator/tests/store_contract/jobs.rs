@@ -1,5 +1,6 @@
 //! Cases about jobs: their life, their items, what is asked of them.
 use crate::world::{NOW_MS, Open, World, add, add_open, failure, job_id, record};
+use coordinator::engine::{self, NewJob};
 use coordinator::store::{Chunk, Done, JobFilter, Op};
 use protocol::api::{Scope, TokenInfo};
 use protocol::description::Description;
@@ -61,6 +62,65 @@ pub(crate) fn an_idempotency_key_belongs_to_the_first_job(open: Open<'_>) {
             older: Some(job_id(1))
         }
     );
+}
+
+pub(crate) fn an_id_belongs_to_the_first_job(open: Open<'_>) {
+    let mut world = World::empty(open);
+    let submission = |owner: &str, key: &str| {
+        let mut record = Box::new(record(job_id(1)));
+        record.owner = owner.to_owned();
+        let key = Some(key.to_owned());
+        Op::AddJob {
+            record,
+            items: 1,
+            closed: true,
+            chunk: None,
+            key,
+        }
+    };
+    let new = Done::JobAdded { older: None };
+    assert_eq!(world.one(submission("ada", "a")), new);
+    assert_eq!(world.one(submission("bob", "b")), Done::JobIdTaken);
+    // In one batch too, as submissions of one moment are.
+    let mut world = world.again(open);
+    let both = world.store.commit(&[submission("bob", "b"), submission("ada", "a")]).unwrap();
+    assert_eq!(both, [Done::JobIdTaken, new]);
+    assert_eq!(world.jobs(&all()), [job_id(1)]);
+    let stored = world.reader().job(job_id(1)).unwrap().unwrap();
+    assert_eq!(stored.record.owner, "ada", "the first is as it was");
+    // Bob's key was not used up.
+    let mut elsewhere = submission("bob", "b");
+    if let Op::AddJob { record, .. } = &mut elsewhere {
+        record.id = record.id.following();
+    }
+    assert_eq!(world.one(elsewhere), Done::JobAdded { older: None });
+}
+
+/// Thousands of submissions a second meet in a millisecond, and it has 65,536 ids.
+pub(crate) fn submissions_that_drew_one_id_become_two_jobs(open: Open<'_>) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let engine = engine::start(open()).unwrap().engine;
+        let submit = async |owner: &str| {
+            let mut record = record(job_id(1));
+            record.owner = owner.to_owned();
+            let new = NewJob {
+                record,
+                items: 1,
+                closed: true,
+                chunk: None,
+                key: None,
+            };
+            engine.submit(new).await.unwrap()
+        };
+        let told = tokio::join!(submit("ada"), submit("bob"), submit("eve"));
+        for (submitted, owner) in [(told.0, "ada"), (told.1, "bob"), (told.2, "eve")] {
+            assert!(!submitted.already, "{owner}: {submitted:?}");
+            let stored = engine.reader().job(submitted.id).unwrap().unwrap();
+            assert_eq!(stored.record.owner, owner);
+        }
+        engine.stop().await;
+    });
 }
 
 fn all() -> JobFilter {

@@ -73,6 +73,8 @@ macro_rules! contract {
 contract! {
     jobs::a_job_is_kept_as_it_was_submitted,
     jobs::an_idempotency_key_belongs_to_the_first_job,
+    jobs::an_id_belongs_to_the_first_job,
+    jobs::submissions_that_drew_one_id_become_two_jobs,
     jobs::jobs_are_listed_newest_first,
     jobs::a_state_follows_only_where_life_allows,
     jobs::a_job_remembers_when_and_why,

@@ -130,6 +130,8 @@ impl RedisStore {
                         jobs: self.beat(*time_ms)?,
                     }
                 }
+                // The job of that id is another's: its key and its data stay as they are.
+                Op::AddJob { .. } if dones[index] == Done::JobIdTaken => {}
                 _ => notices.extend(notice(op, standings).map(|(notice, job)| (index, notice, job))),
             }
         }
@@ -441,6 +443,7 @@ fn done(op: &Op, name: u64, answer: Value, stands: Option<&Standing>, is_again: 
     let totals = stands.map_or_else(Totals::default, |s| s.totals);
     Ok(match op {
         Op::NoteFailure { .. } => Done::Stored,
+        Op::AddJob { record, .. } if record.stage_of.is_none() && number(&answer) == Some(1) => Done::JobIdTaken,
         // Told by the registry, which knows the keys.
         Op::AddJob { .. } => Done::JobAdded { older: None },
         Op::AppendItems { blob, items, .. } => {

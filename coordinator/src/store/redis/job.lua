@@ -314,8 +314,9 @@ local function claim(head)
   return runs
 end
 
+-- 1 where the id belongs to a job with another record.
 local function add_job(head, record, chunk)
-  if job then return 0 end
+  if job then return call('HGET', META, 'record') == record and 0 or 1 end
   local items, closed = unpack_at('<I8B', head)
   job = {state = QUEUED, items = items, closed = closed, items_cut = 0, shards_cut = 0, accepted = 0,
     items_accepted = 0, failed = 0, skipped = 0, busy_us = 0, sequence = 0, segments = ''}

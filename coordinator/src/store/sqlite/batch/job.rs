@@ -20,10 +20,13 @@ impl Batch<'_> {
         chunk: Option<Chunk>,
         key: Option<&str>,
     ) -> Result<Done, StoreError> {
+        let json = serde_json::to_string(record).map_err(|e| corrupt("a job's record", e))?;
+        if record.stage_of.is_none() && self.is_anothers(record.id, &json)? {
+            return Ok(Done::JobIdTaken);
+        }
         if let Some(older) = key.map_or(Ok(None), |key| self.take_key(record, key))? {
             return Ok(Done::JobAdded { older: Some(older) });
         }
-        let json = serde_json::to_string(record).map_err(|e| corrupt("a job's record", e))?;
         let sql = "INSERT OR IGNORE INTO jobs (id, state, record) VALUES (?1, ?2, ?3)";
         let id = int(record.id.0);
         // The same job again: what was stored the first time stands.
@@ -42,6 +45,14 @@ impl Batch<'_> {
             },
         )?;
         Ok(Done::JobAdded { older: None })
+    }
+
+    /// Whether the id belongs to a job with another record.
+    fn is_anothers(&self, id: JobId, json: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND record <> ?2)";
+        let statement = self.transaction.prepare_cached(sql);
+        let found = statement.and_then(|mut s| s.query_row(params![int(id.0), json], |row| row.get(0)));
+        self.explained(found)
     }
 
     /// Gives the key to this job, or names the job that has it already.
