@@ -20,7 +20,7 @@ impl AddAssign for Counts {
 
 impl Counts {
     /// What one line of a runner's output adds: nextest's and cargo test's summaries, node's `# pass N` and
-    /// Playwright's `N passed`.
+    /// Playwright's `N passed`. cargo test's summary that is indented is one that nextest shows of a failed test.
     pub(crate) fn in_line(line: &str) -> Counts {
         let plain = without_colours(line);
         let words: Vec<&str> = plain
@@ -28,6 +28,7 @@ impl Counts {
             .collect();
         let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
         match words.as_slice() {
+            ["test", "result", ..] if plain.starts_with(' ') => Counts::default(),
             ["Summary", ..] | ["test", "result", ..] => Counts {
                 passed: before(&words, "passed"),
                 failed: before(&words, "failed"),
@@ -97,6 +98,11 @@ mod tests {
                 "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out",
                 3,
                 2,
+            ),
+            (
+                "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out",
+                0,
+                0,
             ),
             ("# pass 5", 5, 0),
             ("ℹ fail 2", 0, 2),

@@ -207,15 +207,13 @@ impl Engine {
         self.ask_later(move |core, answer| core.close(job, answer)).await
     }
 
-    /// How jobs stand in memory; `None` for those that are over or elsewhere.
-    pub async fn live(&self, jobs: Vec<JobId>) -> Result<Vec<Option<LiveJob>>, EngineError> {
-        self.ask(move |core| jobs.into_iter().map(|id| core.live(id)).collect())
-            .await
-    }
-
-    /// What was done so that answers can be trusted, for jobs that are not over or lately were.
-    pub async fn trust(&self, jobs: Vec<JobId>) -> Result<Vec<Option<TrustReport>>, EngineError> {
-        self.ask(move |core| jobs.into_iter().map(|id| core.trust(id)).collect())
+    /// How jobs stand in memory, `None` for those that are over or elsewhere; and what was done so that their
+    /// answers can be trusted, also for those that lately were over.
+    pub async fn live(
+        &self,
+        jobs: Vec<JobId>,
+    ) -> Result<Vec<(Option<LiveJob>, Option<TrustReport>)>, EngineError> {
+        self.ask(move |core| jobs.into_iter().map(|id| core.live_and_trust(id)).collect())
             .await
     }
 

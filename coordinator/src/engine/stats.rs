@@ -155,9 +155,10 @@ impl Core {
         self.scheduler.live_job(self.scheduler.handle_of(id)?)
     }
 
-    pub(super) fn trust(&self, id: JobId) -> Option<TrustReport> {
-        let live = self.live(id).and_then(|live| live.trust);
-        live.or_else(|| self.reports.get(id))
+    pub(super) fn live_and_trust(&self, id: JobId) -> (Option<LiveJob>, Option<TrustReport>) {
+        let live = self.live(id);
+        let trust = live.as_ref().and_then(|live| live.trust);
+        (live, trust.or_else(|| self.reports.get(id)))
     }
 
     pub(super) fn workers(&self) -> Vec<Worker> {

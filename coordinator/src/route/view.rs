@@ -48,15 +48,12 @@ pub(crate) fn last_stage(
 
 /// Several jobs, in the order given.
 pub(crate) async fn jobs(app: &App, stored: Vec<StoredJob>) -> ApiResult<Vec<Job>> {
-    let ids = stored.iter().map(|job| job.record.id).collect();
-    let ids: Vec<JobId> = ids;
-    let trust = trust(app, &stored).await?.into_iter();
-    let trust = trust.chain(std::iter::repeat_with(|| None));
-    let live = app.engine.live(ids).await?;
-    let live = live.into_iter().chain(std::iter::repeat_with(|| None));
+    let ids: Vec<JobId> = stored.iter().map(|job| job.record.id).collect();
+    let (live, trust): (Vec<_>, Vec<_>) = app.engine.live(ids.clone()).await?.into_iter().unzip();
+    let trust = with_what_is_kept(app, &stored, ids, trust).await?;
     Ok(stored
         .into_iter()
-        .zip(live.zip(trust))
+        .zip(live.into_iter().zip(trust))
         .map(|(stored, (live, trust))| Job {
             trust,
             ..merge(stored, live)
@@ -65,9 +62,12 @@ pub(crate) async fn jobs(app: &App, stored: Vec<StoredJob>) -> ApiResult<Vec<Job
 }
 
 /// What was done for the trust in the answers of jobs: as it stands here, or as it was stored.
-async fn trust(app: &App, stored: &[StoredJob]) -> ApiResult<Vec<Option<TrustReport>>> {
-    let ids: Vec<JobId> = stored.iter().map(|job| job.record.id).collect();
-    let mut trust = app.engine.trust(ids.clone()).await?;
+async fn with_what_is_kept(
+    app: &App,
+    stored: &[StoredJob],
+    ids: Vec<JobId>,
+    mut trust: Vec<Option<TrustReport>>,
+) -> ApiResult<Vec<Option<TrustReport>>> {
     let is_missing = |(job, trust): (&StoredJob, &Option<TrustReport>)| {
         trust.is_none() && job.record.spec.trust != Trust::Private
     };
