@@ -12,37 +12,19 @@ use protocol::wire::{Cause, Failure, JobHandle};
 
 /// How long a failed shard waits for a worker that has not tried it, in milliseconds.
 pub(crate) const OTHERS_FIRST_MS: u64 = 1_000;
-/// Workers that vanish over the same shard before it can be taken for the reason; fewer attempts of a job
-/// count for nothing here, because tabs close all the time.
+/// How long it waits for one on another network, when nothing else is lacking for its end.
+const ELSEWHERE_MS: u64 = 10_000;
+/// Workers that vanish over a shard with nothing else in hand, before it is taken for the reason; fewer attempts
+/// of a job count for nothing here, because tabs close all the time.
 const LOSSES_MIN: u8 = 5;
-/// Workers among them that had nothing else to vanish over.
-const LOSSES_ALONE_MIN: u8 = 2;
-/// From so many on it goes to workers that have nothing else.
-const ISOLATED_FROM: u8 = 3;
+/// Workers that may have vanished over a shard before it goes to workers that have nothing else.
+const ISOLATED_FROM: u8 = 2;
 /// Where other shards may have been the reason each time, so many have to vanish.
 const LOSSES_MAX: u8 = 25;
-/// On so many networks a shard is tried before it fails for good, where that many are there.
+/// On so many networks a shard is tried before it fails for good, where that many are there or were lately.
 pub(crate) const NETWORKS_MIN: usize = 3;
-/// Where they are there and do not come to try it, it fails after so many times its attempts.
-const PATIENCE: u8 = 3;
-
-/// Whether a lease may be why its worker vanished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Blame {
-    /// The worker had not begun it, as far as can be told.
-    Nobody,
-    /// It executed other leases, too.
-    Shared,
-    /// It had nothing else.
-    Alone,
-}
-
-impl Blame {
-    /// Of a lease that was executed, by how many leases there were.
-    pub(crate) fn of(leases: usize) -> Self {
-        if leases == 1 { Self::Alone } else { Self::Shared }
-    }
-}
+/// Where they do not come to try it, it fails after so many times its attempts.
+const PATIENCE: u8 = 2;
 
 impl Scheduler {
     pub(crate) fn on_failed(&mut self, session: SessionId, id: LeaseId, shard: u32, failure: Failure) {
@@ -119,18 +101,21 @@ impl Scheduler {
     ) {
         // Where nobody else is connected, the same worker is asked again at once.
         let alone = self.workers.len() == 1 && failure.cause.repeats();
-        let anyone_ms = self.now_ms + if alone { 0 } else { OTHERS_FIRST_MS };
+        let now_ms = self.now_ms;
         let (network, wanted) = (self.network_of(worker), self.networks_wanted());
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
             return;
         };
+        let max = job.seed.attempts_max;
         let retry = job.retries.entry(shard).or_default();
         retry.failed = retry.failed.saturating_add(1);
         retry.leased = twin_has_it;
-        retry.others_first(worker, network, anyone_ms);
-        let max = job.seed.attempts_max;
+        retry.tried_by(worker, network);
         let is_enough = retry.networks.len() >= wanted.min(usize::from(max))
             || retry.failed >= max.saturating_mul(PATIENCE);
+        let wait_ms = if alone { 0 } else { wait_ms(retry.failed >= max) };
+        let anyone_ms = now_ms + wait_ms;
+        retry.anyone_ms = anyone_ms;
         // Two strangers who say the same may be friends.
         let again = job.checks.is_none() && failure.cause.repeats() && retry.told_again(&failure);
         if again || (retry.failed >= max && is_enough) {
@@ -194,33 +179,40 @@ impl Scheduler {
         Some(self.workers.get(session)?.seed.network)
     }
 
-    /// On how many networks a shard is tried before it fails for good, as things stand.
+    /// On how many networks a shard is tried before it fails for good: as many as are there, or were a moment ago,
+    /// because who vanished over a shard is on the way back.
     pub(crate) fn networks_wanted(&self) -> usize {
-        NETWORKS_MIN.min(self.networks.len())
+        NETWORKS_MIN.min(self.networks.len() + self.networks_left.count(self.now_ms))
     }
 
-    /// A lease's worker vanished or let it run out: its shards wait again at once.
+    /// A lease's worker vanished or let it run out: its shards wait again at once. Its next `begun_max` shards may be
+    /// the reason; returns how many of them it owed.
     pub(crate) fn lose_lease(
         &mut self,
         id: LeaseId,
         (worker, network): (WorkerId, NetworkPrefix),
-        blame: Blame,
-    ) {
-        let Some(lease) = self.drop_lease(id) else { return };
+        begun_max: usize,
+        only_lease: bool,
+    ) -> usize {
+        let Some(lease) = self.drop_lease(id) else {
+            return 0;
+        };
         self.ended.keep(id, lease.job, worker);
         let orphans = self.orphans(&lease);
-        let suspect = lease.left.first().map(|run| run.first);
+        // A slot executes neighbours in order: what it has begun is the first of a run that is left.
+        let begun: Vec<u32> = lease.left.iter().take(begun_max).map(|run| run.first).collect();
         for run in orphans.iter() {
             self.give_back(lease.job, run);
         }
-        let is_alone = blame == Blame::Alone && lease.left.count() == 1;
-        if let Some(shard) = suspect.filter(|shard| blame != Blame::Nobody && orphans.contains(*shard)) {
-            self.count_loss(lease.job, shard, (worker, network), is_alone);
+        let is_alone = only_lease && lease.left.count() == 1;
+        for shard in begun.iter().filter(|shard| orphans.contains(**shard)) {
+            self.count_loss(lease.job, *shard, (worker, network), is_alone);
         }
+        begun.len()
     }
 
-    /// A shard over which workers vanish again and again is tried by itself: whoever takes it then vanishes
-    /// over nothing else.
+    /// A shard over which workers may have vanished is tried by itself: whoever takes it then vanishes over nothing
+    /// else, and only that counts as a try.
     fn count_loss(
         &mut self,
         handle: JobHandle,
@@ -228,38 +220,32 @@ impl Scheduler {
         (worker, network): (WorkerId, NetworkPrefix),
         is_alone: bool,
     ) {
-        let (anyone_ms, wanted) = (self.now_ms + OTHERS_FIRST_MS, self.networks_wanted());
+        let (now_ms, wanted) = (self.now_ms, self.networks_wanted());
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
             return;
         };
+        let tries_min = job.seed.attempts_max.max(LOSSES_MIN);
         let losses = job.losses.entry(shard).or_default();
         losses.all = losses.all.saturating_add(1);
         losses.alone = losses.alone.saturating_add(u8::from(is_alone));
-        note_network(&mut losses.networks, network);
-        let (all, networks) = (losses.all, losses.networks.clone());
-        let is_reason = all >= job.seed.attempts_max.max(LOSSES_MIN)
-            && losses.alone >= LOSSES_ALONE_MIN
-            && networks.len() >= wanted;
-        if all >= ISOLATED_FROM {
-            job.pending.remove(one(shard));
-            let retry = job.retries.entry(shard).or_default();
-            (retry.leased, retry.networks) = (false, networks);
-            retry.others_first(worker, None, anyone_ms);
-            self.timers.set(anyone_ms, Timer::Retry(handle));
+        let (all, alone) = (losses.all, losses.alone);
+        if all < ISOLATED_FROM {
+            return;
         }
-        if is_reason || all >= LOSSES_MAX {
+        job.pending.remove(one(shard));
+        let retry = job.retries.entry(shard).or_default();
+        retry.leased = false;
+        retry.tried_by(worker, is_alone.then_some(network));
+        let everywhere = retry.networks.len() >= wanted || alone >= tries_min.saturating_mul(PATIENCE);
+        let anyone_ms = now_ms + wait_ms(alone >= tries_min);
+        retry.anyone_ms = anyone_ms;
+        if (alone >= tries_min && everywhere) || all >= LOSSES_MAX {
             let detail =
                 format!("{all} workers vanished while they computed this shard, the last was {worker}");
-            self.give_up(
-                handle,
-                shard,
-                Failure {
-                    cause: Cause::Lost,
-                    detail,
-                },
-                "failed",
-            );
+            let cause = Cause::Lost;
+            return self.give_up(handle, shard, Failure { cause, detail }, "failed");
         }
+        self.timers.set(anyone_ms, Timer::Retry(handle));
     }
 
     /// Whether a shard goes only to a worker that has nothing else, which then gets nothing else.
@@ -332,14 +318,15 @@ impl Scheduler {
             return;
         };
         worker.record.lost += u64::from(left);
-        let blame = Blame::of(worker.leases.len());
+        let only_lease = worker.leases.len() == 1;
+        let slots = usize::from(worker.seed.slots);
         let worker = (worker.seed.id, worker.seed.network);
         self.emit(Output::Cancel {
             session,
             lease: id,
             shards: Vec::new(),
         });
-        self.lose_lease(id, worker, blame);
+        self.lose_lease(id, worker, slots, only_lease);
         self.feed_hungry();
     }
 
@@ -387,30 +374,36 @@ impl Scheduler {
     }
 }
 
-/// Notes a network, as long as it matters which.
-fn note_network(networks: &mut Vec<NetworkPrefix>, network: NetworkPrefix) {
-    if networks.len() < NETWORKS_MIN && !networks.contains(&network) {
-        networks.push(network);
+/// How long a shard is for those who bring something new, in milliseconds.
+fn wait_ms(only_networks_lack: bool) -> u64 {
+    if only_networks_lack {
+        ELSEWHERE_MS
+    } else {
+        OTHERS_FIRST_MS
     }
 }
 
 impl Retry {
-    /// A worker tried it in vain: until `anyone_ms` it is for others.
-    fn others_first(&mut self, worker: WorkerId, network: Option<NetworkPrefix>, anyone_ms: u64) {
-        self.anyone_ms = anyone_ms;
+    /// A worker tried it in vain.
+    fn tried_by(&mut self, worker: WorkerId, network: Option<NetworkPrefix>) {
         if !self.tried.contains(&worker) {
             self.tried.push(worker);
         }
-        if let Some(network) = network {
-            note_network(&mut self.networks, network);
+        if let Some(network) = network
+            && self.networks.len() < NETWORKS_MIN
+            && !self.networks.contains(&network)
+        {
+            self.networks.push(network);
         }
     }
 
-    /// Whether a worker brings something new: it did not try it, and nobody on its network did, where so many
-    /// networks are wanted.
+    /// Whether a worker brings something new: it is on another network than those that tried it, as long as so many
+    /// are wanted; then, that it did not try it.
     pub(crate) fn is_news(&self, worker: WorkerId, network: NetworkPrefix, wanted: usize) -> bool {
-        let elsewhere = self.networks.len() >= wanted || !self.networks.contains(&network);
-        elsewhere && !self.tried.contains(&worker)
+        if self.networks.len() < wanted {
+            return !self.networks.contains(&network);
+        }
+        !self.tried.contains(&worker)
     }
 
     /// Notes why the program itself failed; says whether it did in the very same way before. Programs are

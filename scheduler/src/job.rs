@@ -64,7 +64,7 @@ pub(crate) struct Retry {
     pub(crate) reasons: Vec<(Cause, BlobHash)>,
     /// Workers that failed it: others go first.
     pub(crate) tried: Vec<WorkerId>,
-    /// Where they were, as far as it matters: other networks go first.
+    /// Where those were that tried it for certain, as far as it matters: other networks go first.
     pub(crate) networks: Vec<NetworkPrefix>,
     /// From then on a worker that tried it may try again.
     pub(crate) anyone_ms: u64,
@@ -72,15 +72,13 @@ pub(crate) struct Retry {
     pub(crate) leased: bool,
 }
 
-/// Workers that vanished while they executed a shard.
+/// Workers that vanished while they may have executed a shard.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Losses {
     /// How many.
     pub(crate) all: u8,
     /// How many of them were given nothing but the shard.
     pub(crate) alone: u8,
-    /// Where they were, as far as it matters.
-    pub(crate) networks: Vec<NetworkPrefix>,
 }
 
 /// Whether more shards are being asked for.

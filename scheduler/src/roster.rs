@@ -1,6 +1,6 @@
 //! Who is connected: workers that come, go, and are remembered.
 use crate::executor::{Executor, Record, WorkerSeed};
-use crate::fail::Blame;
+use crate::fail::NETWORKS_MIN;
 use crate::output::Output;
 use crate::scheduler::{SWEEP_MS, Scheduler};
 use crate::timer::Timer;
@@ -21,6 +21,7 @@ impl Scheduler {
         if seed.trusted {
             self.trusted.insert(session);
         }
+        self.networks_left.remove(seed.network);
         let sessions = self.networks.entry(seed.network).or_default();
         *sessions += 1;
         // The next sweep counts anew; until then a crowd that comes at once must not be overlooked.
@@ -93,11 +94,10 @@ impl Scheduler {
         let mut record = worker.record;
         record.lost += lost;
         self.keep_record(id, record);
-        // In the order in which they were granted, which is that of execution.
-        let blame = Blame::of(leases.len());
-        for (place, lease) in leases.into_iter().enumerate() {
-            let blame = if place < slots { blame } else { Blame::Nobody };
-            self.lose_lease(lease, (id, network), blame);
+        let (only_lease, mut begun_max) = (leases.len() == 1, slots);
+        // In the order in which they were granted, which is that of execution: what is behind the slots was queued.
+        for lease in leases {
+            begun_max -= self.lose_lease(lease, (id, network), begun_max, only_lease);
         }
         if self.workers.values().all(|w| w.seed.account != account) {
             self.close_account(account);
@@ -111,7 +111,35 @@ impl Scheduler {
             *sessions -= 1;
             if *sessions == 0 {
                 self.networks.remove(&network);
+                self.networks_left.add(self.now_ms, network);
             }
         }
+    }
+}
+
+/// Networks from which nobody is connected any more, for a while: as many as matter.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NetworksLeft(Vec<(NetworkPrefix, u64)>);
+
+/// How long a network counts as there after its last worker vanished, in milliseconds.
+const NETWORK_LEFT_MS: u64 = 60_000;
+
+impl NetworksLeft {
+    fn add(&mut self, now_ms: u64, network: NetworkPrefix) {
+        self.remove(network);
+        self.0.push((network, now_ms));
+        if self.0.len() > NETWORKS_MIN {
+            self.0.remove(0);
+        }
+    }
+
+    fn remove(&mut self, network: NetworkPrefix) {
+        self.0.retain(|(left, _)| *left != network);
+    }
+
+    /// How many left lately.
+    pub(crate) fn count(&self, now_ms: u64) -> usize {
+        let lately = |(_, left_ms): &&(NetworkPrefix, u64)| now_ms.saturating_sub(*left_ms) < NETWORK_LEFT_MS;
+        self.0.iter().filter(lately).count()
     }
 }

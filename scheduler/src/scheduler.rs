@@ -50,6 +50,8 @@ pub struct Scheduler {
     pub(crate) suspects: Suspects,
     /// Sessions on each network.
     pub(crate) networks: BTreeMap<NetworkPrefix, u32>,
+    /// Networks whose last session ended lately.
+    pub(crate) networks_left: crate::roster::NetworksLeft,
     /// Networks from which strangers take work, as of the last sweep.
     pub(crate) networks_working: usize,
     pub(crate) records: BTreeMap<WorkerId, Record>,
@@ -86,6 +88,7 @@ impl Scheduler {
             standings: Standings::default(),
             suspects: Suspects::default(),
             networks: BTreeMap::new(),
+            networks_left: crate::roster::NetworksLeft::default(),
             networks_working: 0,
             records: BTreeMap::new(),
             record_order: VecDeque::new(),

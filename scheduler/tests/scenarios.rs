@@ -19,6 +19,8 @@ scenarios!(
     fairness,
     late_outputs,
     loss_and_return,
+    networks_gone_for_good,
+    networks_lately_there,
     open_job,
     poison,
     reconnect,

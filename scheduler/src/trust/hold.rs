@@ -95,7 +95,10 @@ impl Scheduler {
         };
         let account = worker.seed.account;
         let is_open = |job: &Job| {
-            let open = job.checks.as_deref().is_some_and(|c| c.open.contains_key(&account));
+            let open = job
+                .checks
+                .as_deref()
+                .is_some_and(|c| c.open.contains_key(&account));
             open && is_at_tail(job)
         };
         let open = self.jobs.iter().filter(|(_, job)| is_open(job));

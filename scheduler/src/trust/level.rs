@@ -101,7 +101,10 @@ mod tests {
         for trust in [Trust::Fast, Trust::Standard, Trust::Strict] {
             let level = Level::of(trust).unwrap();
             for end in 1..=level.batch_shards_max {
-                let (least, last) = (level.least_rate(end).min(level.check_rate), level.rate_after(end - 1));
+                let (least, last) = (
+                    level.least_rate(end).min(level.check_rate),
+                    level.rate_after(end - 1),
+                );
                 // Rates only fall, so the last one is the least.
                 assert!(last >= least && level.rate_after(end) <= last, "{trust}: {end}");
             }
