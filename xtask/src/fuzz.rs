@@ -35,7 +35,7 @@ pub(crate) const SHORT: Form = Form {
 pub(crate) const FULL: Form = Form {
     seconds: 600,
     input_s_max: 1,
-    for_each_core: 1,
+    for_each_core: 2,
     seed: 0,
 };
 const MEMORY_MIB_MAX: u32 = 2_048;
