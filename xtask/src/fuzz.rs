@@ -17,8 +17,6 @@ use std::process::{Child, Command, Stdio};
 pub(crate) struct Form {
     seconds: u64,
     input_s_max: u32,
-    /// Parsers that are tried at the same time.
-    for_each_core: usize,
     /// Where libFuzzer's chance begins; 0 lets it choose.
     seed: u32,
 }
@@ -28,16 +26,16 @@ pub(crate) struct Form {
 pub(crate) const SHORT: Form = Form {
     seconds: 60,
     input_s_max: 10,
-    for_each_core: 2,
     seed: 1,
 };
 /// In `cargo xtask soak`. Who has a day gives it: `cargo xtask fuzz --seconds 10800`.
 pub(crate) const FULL: Form = Form {
     seconds: 600,
     input_s_max: 1,
-    for_each_core: 2,
     seed: 0,
 };
+/// Parsers that are tried at the same time.
+const FOR_EACH_CORE: usize = 2;
 const MEMORY_MIB_MAX: u32 = 2_048;
 const INPUT_BYTES_MAX: u32 = 64 << 10;
 const WRAPPER: &str = "scripts/see-coverage.sh";
@@ -90,7 +88,7 @@ fn several(house: &House, names: &[&str], form: Form) -> Result<String> {
     let program = build(house)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (mut inputs, mut broken) = (0, Vec::new());
-    for group in names.chunks(cores * form.for_each_core) {
+    for group in names.chunks(cores * FOR_EACH_CORE) {
         eprintln!("xtask: {} for {} s", group.join(" and "), form.seconds);
         let started = group.iter().map(|name| start(house, &program, name, form));
         let started = started.collect::<Result<Vec<_>>>()?;
