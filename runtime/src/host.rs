@@ -1,10 +1,12 @@
 //! The four functions a kernel can call, and what one run knows while they are called.
+use crate::alarm;
 use crate::clock::Meter;
 use crate::command;
 use crate::config::{Limits, StopHandle};
 use bytes::Bytes;
 use kernel_abi::{FAILURE_PREFIX, IMPORT_MODULE};
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::{Caller, Engine, Linker, Memory, ResourceLimiter, UpdateDeadline};
 
 /// The words of a failed item that are kept.
@@ -169,7 +171,10 @@ impl State {
         }
         match self.must_end() {
             Some(why) => Err(self.end(why)),
-            None => Ok(UpdateDeadline::Continue(1)),
+            None => {
+                alarm::set(self.time_left());
+                Ok(UpdateDeadline::Continue(1))
+            }
         }
     }
 
@@ -182,9 +187,14 @@ impl State {
         if self.is_stopped() {
             return Some(Ended::Stopped);
         }
-        let over_cpu = self.meter.cpu_us() > self.limits.time_ms.saturating_mul(1_000);
+        let over_cpu = self.time_left().is_zero();
         let over_wall = self.meter.wall_us() > self.limits.wall_ms.saturating_mul(1_000);
         (over_cpu || over_wall).then_some(Ended::OutOfTime)
+    }
+
+    /// CPU time that is left of its limit.
+    fn time_left(&self) -> Duration {
+        Duration::from_millis(self.limits.time_ms).saturating_sub(Duration::from_micros(self.meter.cpu_us()))
     }
 
     fn end(&mut self, why: Ended) -> wasmtime::Error {

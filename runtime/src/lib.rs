@@ -10,6 +10,7 @@
 //! and can do nothing else. That other process has [`Codes`] instead of a `Runtime`.
 
 mod ahead;
+mod alarm;
 mod cache;
 mod clock;
 mod codes;

@@ -1,5 +1,6 @@
 //! One run: a new store, a fresh instance, the entry, and the true cause of how it ended.
 use crate::Shared;
+use crate::alarm::{self, Alarm};
 use crate::clock::Meter;
 use crate::command;
 use crate::config::{Limits, StopHandle};
@@ -8,6 +9,7 @@ use crate::report::{RunOutcome, RunReport};
 use bytes::Bytes;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::{InstancePre, Store, Trap, WasmBacktrace};
 
 /// Characters of a function's name in a backtrace.
@@ -49,6 +51,11 @@ impl Prepared {
     ) -> RunReport {
         let _slot = self.shared.slots.take();
         let _running = self.shared.ticker.run();
+        let _alarm = Alarm::of(&self.shared.engine);
+        let time = Duration::from_millis(limits.time_ms);
+        if time < alarm::EARLY {
+            alarm::set(time);
+        }
         if self.is_command {
             return command::run(self, entry, &input, limits, stop, ticked.as_ref());
         }

@@ -91,6 +91,7 @@ fn start(guest: Arc<Guest>, begun: Arc<Barrier>, number: u32) -> io::Result<std:
         .name(format!("guest-{number}"))
         .stack_size(STACK_BYTES)
         .spawn(move || {
+            crate::alarm::prepare();
             begun.wait();
             guest.work();
         })

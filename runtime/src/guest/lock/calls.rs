@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// Allowed with any arguments.
-const ANY: [libc::c_long; 25] = [
+const ANY: [libc::c_long; 26] = [
     // The socket, and what is in memory under a descriptor: a program's first memory.
     libc::SYS_read,
     libc::SYS_write,
@@ -40,6 +40,8 @@ const ANY: [libc::c_long; 25] = [
     // Clocks: CPU time of a thread is a call, others are not. Chance seeds hash tables.
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
+    // The timers that each thread made for itself before: a run's end. New ones cannot be made.
+    libc::SYS_timer_settime,
     libc::SYS_getrandom,
 ];
 /// What may be asked of a descriptor: to seal memory, and whether it is open.
