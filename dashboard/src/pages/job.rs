@@ -1,10 +1,9 @@
 //! One job: how far it is, why it does not move, what failed, what came out, and its picture.
 use super::job_errors::JobErrors;
+use super::job_more::JobMore;
 use super::job_picture::JobPicture;
-use super::job_reduction::JobReduction;
 use super::job_results::JobResults;
 use super::job_steer::JobSteer;
-use super::job_trust::JobTrust;
 use super::jobs::{done, left, of_job, rate, title};
 use crate::model::format;
 use crate::model::picture::Layout;
@@ -78,8 +77,7 @@ fn Known(id: JobId) -> impl IntoView {
         <Origin id/>
         <Reason id/>
         <ProgressPart id/>
-        <JobReduction id/>
-        <JobTrust id/>
+        <JobMore id/>
         {move || layout.get().filter(|_| draws.get()).map(|layout| view! { <JobPicture id layout/> })}
         <Why id state/>
         <JobErrors id/>

@@ -1,39 +1,28 @@
-//! How far a job's reduction is. The live feed does not carry it, so it is read while it moves.
+//! How far a job's reduction is.
 use super::jobs::of_job;
 use crate::model::format;
-use crate::net::poll::{Loaded, polled};
 use crate::ui::meter::Progress;
 use leptos::prelude::*;
 use protocol::api::{Job, Reduction};
 use protocol::ids::JobId;
-
-/// How often it is read while the job runs.
-const EVERY_MS: i32 = 1_000;
 
 /// Shown only for a job that reduces.
 #[component]
 pub fn JobReduction(
     /// Which job.
     id: JobId,
+    /// As it was read last.
+    job: Memo<Option<Job>>,
 ) -> impl IntoView {
     let entry = of_job(id, None, |job| {
         job.spec.reduce.as_ref().map(|reduce| reduce.entry.clone())
     });
-    move || entry.get().map(|entry| view! { <Stages id entry/> })
+    move || entry.get().map(|entry| view! { <Stages entry job/> })
 }
 
 #[component]
-fn Stages(id: JobId, entry: String) -> impl IntoView {
-    let over = StoredValue::new(false);
-    let again = move || !over.try_get_value().unwrap_or(true);
-    let job = polled::<Job>(format!("/jobs/{id}"), EVERY_MS, again);
-    let reduction = Memo::new(move |_| match job.get() {
-        Loaded::Ready(job) => {
-            over.set_value(job.state.is_over());
-            job.reduction
-        }
-        _ => None,
-    });
+fn Stages(entry: String, job: Memo<Option<Job>>) -> impl IntoView {
+    let reduction = Memo::new(move |_| job.get()?.reduction);
     let share = Memo::new(move |_| {
         let reduction = reduction.get()?;
         (reduction.items > 0).then(|| reduction.items_accepted as f64 / reduction.items as f64)

@@ -1,39 +1,30 @@
-//! What was done so that strangers' answers can be trusted. The live feed does not carry it, so it is read while it
-//! moves.
+//! What was done so that strangers' answers can be trusted.
 use super::jobs::of_job;
 use crate::model::format;
 use crate::model::words;
-use crate::net::poll::{Loaded, polled};
 use crate::ui::stat::Stat;
 use leptos::prelude::*;
 use protocol::api::Job;
 use protocol::ids::JobId;
 use protocol::trust::{Trust, TrustReport};
 
-/// How often it is read while the job runs.
-const EVERY_MS: i32 = 2_000;
-
 /// Shown only where not everybody is trusted.
 #[component]
 pub fn JobTrust(
     /// Which job.
     id: JobId,
+    /// As it was read last.
+    job: Memo<Option<Job>>,
 ) -> impl IntoView {
     let level = of_job(id, Trust::Private, |job| job.spec.trust);
-    move || (level.get() != Trust::Private).then(|| view! { <Report id level=level.get()/> })
+    move || (level.get() != Trust::Private).then(|| view! { <Report level=level.get() job/> })
 }
 
 #[component]
-fn Report(id: JobId, level: Trust) -> impl IntoView {
-    let over = StoredValue::new(false);
-    let again = move || !over.try_get_value().unwrap_or(true);
-    let job = polled::<Job>(format!("/jobs/{id}"), EVERY_MS, again);
-    let known = Memo::new(move |_| match job.get() {
-        Loaded::Ready(job) => {
-            over.set_value(job.state.is_over());
-            job.trust.map(|report| (report, job.counts.accepted))
-        }
-        _ => None,
+fn Report(level: Trust, job: Memo<Option<Job>>) -> impl IntoView {
+    let known = Memo::new(move |_| {
+        let job = job.get()?;
+        job.trust.map(|report| (report, job.counts.accepted))
     });
     let text = move |read: fn(&TrustReport, u64) -> String| {
         Memo::new(move |_| {

@@ -4,6 +4,7 @@ pub mod contribute_account;
 pub mod contribute_rest;
 pub mod job;
 pub mod job_errors;
+pub mod job_more;
 pub mod job_picture;
 pub mod job_reduction;
 pub mod job_results;
