@@ -99,10 +99,10 @@ impl Scheduler {
         failure: Failure,
         twin_has_it: bool,
     ) {
-        // Where nobody else is connected, the same worker is asked again at once.
-        let alone = self.workers.len() == 1 && failure.cause.repeats();
         let now_ms = self.now_ms;
         let (network, wanted) = (self.network_of(worker), self.networks_wanted());
+        // Where nobody else is connected, or was lately, the same worker is asked again at once.
+        let alone = self.workers.len() == 1 && wanted == 1 && failure.cause.repeats();
         let Some(job) = self.jobs.get_mut(&handle).filter(|j| !j.ending) else {
             return;
         };

@@ -12,6 +12,7 @@ macro_rules! scenarios {
 }
 
 scenarios!(
+    alone_for_a_moment,
     auto_grain,
     backup_attempts,
     cancel_and_pause,
