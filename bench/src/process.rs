@@ -57,7 +57,7 @@ impl Coordinator {
             .stderr(Stdio::inherit())
             .spawn()
             .context("the coordinator")?;
-        let http = reqwest::Client::builder().build()?;
+        let http = tls::plain_http()?.build()?;
         let coordinator = Self {
             child,
             port,

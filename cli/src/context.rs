@@ -2,7 +2,7 @@
 //! this folder.
 use crate::args::CommonArgs;
 use crate::failure::Failure;
-use elytra_client::{Client, SERVER_DEFAULT};
+use elytra_client::{Client, Options, SERVER_DEFAULT};
 use std::path::{Path, PathBuf};
 
 /// Where `elytra dev` keeps its data, unless it is told otherwise.
@@ -16,7 +16,14 @@ pub(crate) const ADDRESS_FILE: &str = "address";
 pub(crate) fn client(common: &CommonArgs) -> Result<Client, Failure> {
     let server = server(common);
     let token = token(common, &server)?;
-    Ok(Client::new(&server, token)?)
+    let mut options = Options::new(server);
+    if let Some(token) = token {
+        options = options.token(token);
+    }
+    if let Some(file) = &common.ca_file {
+        options = options.ca_file(file);
+    }
+    Ok(Client::new(options)?)
 }
 
 /// The server's address.

@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     Problem(Box<Problem>),
     /// There is no server at that address, or it went away for too long.
     Unreachable { server: String, why: String },
+    /// There is a server, and its certificate does not say that it is the one that was meant.
+    Untrusted { server: String, why: String },
     /// Whoever read our output wants no more: no error, only an end.
     OutputClosed,
     /// Anything else.
@@ -44,6 +46,7 @@ impl From<elytra_client::Error> for Failure {
             Error::Usage(what) => Self::Usage(what),
             Error::Problem(problem) => Self::Problem(problem),
             Error::Unreachable { server, why } => Self::Unreachable { server, why },
+            Error::Untrusted { server, why } => Self::Untrusted { server, why },
             other => Self::Other(other.into()),
         }
     }
@@ -55,7 +58,7 @@ impl Failure {
         match self {
             Self::Usage(_) => Code::Usage,
             Self::Problem(problem) => of_problem(problem),
-            Self::Unreachable { .. } => Code::Unreachable,
+            Self::Unreachable { .. } | Self::Untrusted { .. } => Code::Unreachable,
             Self::OutputClosed => Code::Done,
             Self::Other(_) => Code::Error,
         }
@@ -69,6 +72,7 @@ impl Failure {
             Self::Usage(what) => format!("{error} {what}\n"),
             Self::Other(cause) => format!("{error} {cause:#}\n"),
             Self::Problem(problem) => problem_text(problem, paint),
+            Self::Untrusted { server, why } => format!("{error} {server} is not believed\n  {why}\n"),
             Self::Unreachable { server, why } => format!(
                 "{error} {server} cannot be reached ({why})\n  \
                  Start a server here with `elytra dev`, or name another with --server or ELYTRA_SERVER.\n"

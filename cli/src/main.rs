@@ -111,7 +111,7 @@ async fn perform(cli: &Cli, flags: &Flags) -> Result<Code, Failure> {
         Command::Worker { list: None, args } => {
             let server = context::server(common);
             let token = context::token(common, &server)?;
-            shell::work(args, &server, token).await
+            shell::work(args, &server, common.ca_file.as_deref(), token).await
         }
         Command::Token(command) => tokens::token(common, command, flags).await,
         Command::Receipt(command) => receipts::receipt(common, command).await,
@@ -171,7 +171,7 @@ async fn with_server(common: &CommonArgs, command: &Command) -> Result<Code, Fai
 }
 
 async fn server(args: &ServerArgs, flags: &Flags) -> Result<Code, Failure> {
-    let told = |address| say::note(&format!("elytra serves on http://{address}"));
+    let told = |scheme: &str, address| say::note(&format!("elytra serves on {scheme}://{address}"));
     shell::serve(args.config.as_deref(), flags, told).await
 }
 

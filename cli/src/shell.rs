@@ -120,11 +120,11 @@ fn embedded(file: Option<&Path>, flags: &Flags) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-/// `elytra server`. `told` hears the address once it is bound.
+/// `elytra server`. `told` hears scheme and address once it is bound.
 pub(crate) async fn serve(
     file: Option<&Path>,
     flags: &Flags,
-    told: impl Fn(SocketAddr),
+    told: impl Fn(&str, SocketAddr),
 ) -> Result<Code, Failure> {
     let settings = load(file, flags)?.settings;
     coordinator::log::start(settings.log_format, &settings.log_filter);
@@ -136,7 +136,8 @@ pub(crate) async fn serve(
         None => None,
     };
     let store = coordinator::open_store(&settings)?;
-    told(listener.local_addr().context("the listener's address")?);
+    let scheme = if settings.speaks_tls() { "https" } else { "http" };
+    told(scheme, listener.local_addr().context("the listener's address")?);
     coordinator::run(listener, admin, store, &settings, told_to_stop()).await?;
     Ok(Code::Done)
 }
@@ -204,7 +205,12 @@ pub(crate) async fn told_to_stop() {
 }
 
 /// `elytra worker`: the same as `native-worker`.
-pub(crate) async fn work(args: &WorkerArgs, server: &str, token: Option<String>) -> Result<Code, Failure> {
+pub(crate) async fn work(
+    args: &WorkerArgs,
+    server: &str,
+    ca_file: Option<&str>,
+    token: Option<String>,
+) -> Result<Code, Failure> {
     let filter = std::env::var("ELYTRA_LOG").unwrap_or_else(|_| "info".into());
     coordinator::log::start(LogFormat::Pretty, &filter);
     let folder = args.cache_dir.clone().or_else(default_cache_dir);
@@ -213,12 +219,14 @@ pub(crate) async fn work(args: &WorkerArgs, server: &str, token: Option<String>)
     let sandbox = args.sandbox.parse::<Sandbox>();
     let sandbox = sandbox.map_err(|error| Failure::Usage(error.to_string()))?;
     let mut config = worker_config(server, token, folder, sandbox)?;
+    config.ca_file = ca_file.map(PathBuf::from);
     config.slots = args.slots.unwrap_or(config.slots);
     config.memory_mib = args.memory_mib.unwrap_or(config.memory_mib);
     config.name = args.name.clone().unwrap_or_else(host_name);
     let stop = signals::listen().context("cannot listen for signals")?;
     match native_worker::run(config, stop).await {
         Ok(()) => Ok(Code::Done),
+        Err(RunError::Tls(error)) => Err(Failure::Usage(error.to_string())),
         Err(RunError::Url { url, why }) => Err(Failure::Usage(format!("--server {url}: {why}"))),
         Err(error) if error.exit_code() == Code::NotAllowed as u8 => {
             crate::say::note(&format!("error: {error}"));

@@ -20,7 +20,7 @@ impl Elytra {
     /// [`Error::Usage`] for an address that is none, [`Error::Unreachable`] where no server answers,
     /// [`Error::Problem`] for a token that it does not know.
     pub async fn connect(options: Options) -> Result<Self, Error> {
-        let client = Client::new(&options.server, options.token)?;
+        let client = Client::new(options)?;
         match client.programs().await {
             // A token that may submit need not be able to read.
             Err(Error::Problem(problem)) if problem.status == 403 => {}

@@ -22,6 +22,14 @@ pub enum Error {
         /// The last cause, such as "connection refused".
         why: String,
     },
+    /// There is a server, and its certificate does not say that it is the one that was meant.
+    #[error("{server} is not believed: {why}")]
+    Untrusted {
+        /// Its address.
+        server: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// What answered did not answer as a server of this version does.
     #[error("{server} answered something else than expected ({why})")]
     Strange {

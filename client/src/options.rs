@@ -1,6 +1,7 @@
 //! Which server, and with which token.
 use crate::Error;
 use std::env::VarError;
+use std::path::PathBuf;
 
 /// Where a server is looked for when nothing says where it is.
 pub const SERVER_DEFAULT: &str = "http://127.0.0.1:4750";
@@ -10,25 +11,39 @@ pub const SERVER_DEFAULT: &str = "http://127.0.0.1:4750";
 pub struct Options {
     pub(crate) server: String,
     pub(crate) token: Option<String>,
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl Options {
-    /// A server by its address, such as `http://127.0.0.1:4750`, without a token.
+    /// A server by its address, such as `http://127.0.0.1:4750` or `https://example.org`, without a token.
     pub fn new(server: impl Into<String>) -> Self {
         Self {
             server: server.into(),
             token: None,
+            ca_file: None,
         }
     }
 
-    /// `ELYTRA_SERVER` (else [`SERVER_DEFAULT`]) and `ELYTRA_TOKEN`.
+    /// `ELYTRA_SERVER` (else [`SERVER_DEFAULT`]), `ELYTRA_TOKEN` and `ELYTRA_CA_FILE`.
     ///
     /// # Errors
     /// [`Error::Usage`] when one of them is not text.
     pub fn from_env() -> Result<Self, Error> {
         let server = variable("ELYTRA_SERVER")?.unwrap_or_else(|| SERVER_DEFAULT.into());
         let token = variable("ELYTRA_TOKEN")?;
-        Ok(Self { server, token })
+        let ca_file = variable("ELYTRA_CA_FILE")?.map(PathBuf::from);
+        Ok(Self {
+            server,
+            token,
+            ca_file,
+        })
+    }
+
+    /// With the authorities in this PEM file besides those of the system: who may sign the server's certificate.
+    #[must_use]
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(path.into());
+        self
     }
 
     /// With this token.

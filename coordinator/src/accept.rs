@@ -4,8 +4,10 @@
 //! [`Options::connections_max`] are open or its address has [`Options::connections_per_address_max`], and is cut
 //! off when it does not read what is written to it. After an upgrade its task ends, and what is left of it is the
 //! session alone; its places it keeps until the socket is closed.
+pub(crate) mod acme;
 mod caps;
 mod gate;
+mod pair;
 mod stream;
 mod tls;
 

@@ -45,6 +45,7 @@ mod ticket;
 
 pub use open::{open_store, raise_file_limit};
 
+use accept::acme::Acme;
 use accept::{Caps, Options, Tls};
 use anyhow::Context;
 use auth::Auth;
@@ -57,6 +58,7 @@ use protocol::account::AccountKey;
 use rate::Rates;
 use route::App;
 use route::door::Door;
+use route::hosts::Hosts;
 use secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,7 +111,7 @@ impl Coordinator {
             worker_token_required: settings.worker_token_required,
             trust_min: settings.trust_min,
             receipt_key: AccountKey::new(secret.digest("receipts", &[])),
-            door: Arc::new(door(settings, secret, tls.is_some())),
+            door: Arc::new(door(settings, secret, tls.clone())),
             engine,
             reader,
             blobs,
@@ -207,14 +209,16 @@ pub async fn run(
 
 /// The certificate, where the settings name one.
 fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<Tls>>> {
-    match (&settings.tls_cert_file, &settings.tls_key_file) {
-        (Some(certificate), Some(key)) => Ok(Some(Arc::new(Tls::load(certificate, key).context("TLS")?))),
-        _ => Ok(None),
-    }
+    let tls = match (&settings.tls_cert_file, &settings.tls_key_file) {
+        (Some(certificate), Some(key)) => Tls::load(certificate, key),
+        _ if settings.acme_domains.is_empty() => return Ok(None),
+        _ => Tls::automatic(Acme::new(settings)),
+    };
+    Ok(Some(Arc::new(tls.context("TLS")?)))
 }
 
 /// What stands before every public route.
-fn door(settings: &Settings, secret: Secret, speaks_tls: bool) -> Door {
+fn door(settings: &Settings, secret: Secret, tls: Option<Arc<Tls>>) -> Door {
     let exempt = Networks::loopback_and(&Networks::default());
     Door {
         proxies: settings.proxies.clone(),
@@ -224,7 +228,8 @@ fn door(settings: &Settings, secret: Secret, speaks_tls: bool) -> Door {
         tickets: Tickets::new(secret.clone()),
         secret,
         origins: settings.cors_origins.as_slice().into(),
-        speaks_tls,
+        speaks_tls: tls.is_some(),
+        hosts: Hosts::new(settings, tls),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::Address;
 use bytes::{Bytes, BytesMut};
 use protocol::ids::{BlobHash, ProgramHash};
 use protocol::limits;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, header};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -33,7 +33,7 @@ pub(crate) struct Fetcher {
 
 impl Fetcher {
     pub(crate) fn new(address: &Address, token: Option<&str>) -> Result<Self, RunError> {
-        let client = Client::builder()
+        let client = builder(address)?
             .tcp_nodelay(true)
             .connect_timeout(Duration::from_millis(CONNECT_MS_MAX))
             .read_timeout(Duration::from_millis(READ_MS_MAX))
@@ -133,6 +133,14 @@ impl Fetcher {
     }
 }
 
+/// With the same authorities as the socket.
+fn builder(address: &Address) -> Result<ClientBuilder, RunError> {
+    match &address.tls {
+        None => Ok(tls::plain_http()?),
+        Some(config) => Ok(tls::http_with(config)),
+    }
+}
+
 /// A try that failed, and whether another one can help.
 struct Tried {
     reason: String,
@@ -141,6 +149,9 @@ struct Tried {
 
 impl Tried {
     fn network(error: reqwest::Error) -> Self {
+        if let Some(reason) = tls::explain(&error) {
+            return Self { reason, again: true };
+        }
         let mut reason = error.to_string();
         let mut source = std::error::Error::source(&error);
         while let Some(cause) = source {

@@ -61,6 +61,9 @@ pub enum RunError {
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made: {0}")]
     Http(#[from] reqwest::Error),
+    /// Nobody can be believed.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
     /// The sandbox cannot be made.
     #[error(transparent)]
     Sandbox(#[from] runtime::RuntimeError),
@@ -99,7 +102,7 @@ impl RunError {
 /// Works for a server until `stop` says otherwise: on [`Stop::Drain`] it finishes what runs (at most
 /// [`config::DRAIN_MS_MAX`]), on [`Stop::Now`] it leaves at once. A server that is away is waited for.
 pub async fn run(config: NativeWorkerConfig, stop: watch::Receiver<Stop>) -> Result<(), RunError> {
-    let address = config::Address::parse(&config.server)?;
+    let address = config::Address::parse(&config.server, config.ca_file.as_deref())?;
     let identity = identity::Identity::take(&config.cache_dir)?;
     let fetcher = http::Fetcher::new(&address, config.token.as_deref())?;
     let shell = shell::Shell::new(&config, address, &identity, fetcher).await?;

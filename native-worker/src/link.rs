@@ -7,6 +7,7 @@ use protocol::limits::{FRAME_BYTES_MAX, HEARTBEAT_MS};
 use protocol::wire::FromWorker;
 use protocol::{PREPARE_HEADER, WIRE_SUBPROTOCOL, limits};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -24,9 +25,16 @@ const CLOSE_MS_MAX: u64 = 2_000;
 /// Pings without any answer after which the connection counts as dead.
 const PINGS_UNANSWERED_MAX: u32 = 3;
 
+/// How long the greeting of TLS may take.
+const TLS_MS_MAX: u64 = 5_000;
+
+/// What a connection's bytes travel on: TCP, or TLS on it.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// One open connection.
 pub(crate) struct Link {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Stream>>,
     unflushed: bool,
     pings_unanswered: u32,
 }
@@ -51,6 +59,7 @@ impl Link {
             .await
             .map_err(|error| format!("{at} cannot be reached: {error}"))?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        let stream = secured(&address, stream).await?;
         let mut request = address
             .work()
             .into_client_request()
@@ -139,6 +148,23 @@ impl Link {
             while let Some(Ok(_)) = self.socket.next().await {}
         };
         let _ = timeout(Duration::from_millis(CLOSE_MS_MAX), all).await;
+    }
+}
+
+/// Speaks TLS where the address asks for it.
+async fn secured(address: &Address, stream: TcpStream) -> Result<Box<dyn Stream>, String> {
+    let Some(config) = &address.tls else {
+        return Ok(Box::new(stream));
+    };
+    let at = &address.host_port;
+    let greeting = tls::connect(config.clone(), &address.host, stream);
+    match timeout(Duration::from_millis(TLS_MS_MAX), greeting).await {
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
+        Ok(Err(error)) => {
+            let why = tls::explain(&error).unwrap_or_else(|| error.to_string());
+            Err(format!("{at} is not believed: {why}"))
+        }
+        Err(_) => Err(format!("{at} does not answer the greeting of TLS")),
     }
 }
 

@@ -10,9 +10,12 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
-    /// Where the server is, such as http://127.0.0.1:8080
+    /// Where the server is, such as http://127.0.0.1:8080 or https://example.org
     #[arg(long, env = "ELYTRA_SERVER")]
     server: String,
+    /// Authorities as PEM that may sign the server's certificate, besides those of the system
+    #[arg(long, env = "ELYTRA_CA_FILE")]
+    ca_file: Option<PathBuf>,
     /// A file that holds the worker's token, where the server asks for one
     #[arg(long, env = "ELYTRA_TOKEN_FILE")]
     token_file: Option<PathBuf>,
@@ -71,6 +74,7 @@ fn config(arguments: Arguments) -> anyhow::Result<NativeWorkerConfig> {
         None => default_cache_dir().context("there is no cache folder; give one with --cache-dir")?,
     };
     let mut config = NativeWorkerConfig::new(arguments.server, cache_dir);
+    config.ca_file = arguments.ca_file;
     if let Some(path) = arguments.token_file {
         let text = std::fs::read_to_string(&path);
         let text = text.with_context(|| format!("the token file {} cannot be read", path.display()))?;

@@ -34,6 +34,16 @@ pub(crate) struct CommonArgs {
         help_heading = "Server"
     )]
     pub(crate) server: Option<String>,
+    /// Authorities as PEM that may sign the server's certificate, besides those of the system
+    // Text, as the setting of the same name is.
+    #[arg(
+        long,
+        global = true,
+        env = "ELYTRA_CA_FILE",
+        value_name = "FILE",
+        help_heading = "Server"
+    )]
+    pub(crate) ca_file: Option<String>,
     /// A file that holds the token [default: ELYTRA_TOKEN, else that of `elytra dev` in this folder]
     #[arg(
         long,

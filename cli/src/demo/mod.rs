@@ -14,7 +14,7 @@ use crate::dev::House;
 use crate::failure::{Code, Failure};
 use crate::say::{Paint, note};
 use anyhow::Context as _;
-use elytra_client::Client;
+use elytra_client::{Client, Options};
 use report::Report;
 use std::path::PathBuf;
 
@@ -52,7 +52,7 @@ pub(crate) async fn demo(args: &DemoArgs) -> Result<Code, Failure> {
 /// Runs and checks the jobs and writes the folder.
 async fn show(house: &House, args: &DemoArgs) -> Result<Code, Failure> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("the folder {}", args.out.display()))?;
-    let client = Client::new(&house.server(), Some(house.running.token.clone()))?;
+    let client = Client::new(Options::new(house.server()).token(&house.running.token))?;
     note(&format!(
         "elytra demo on {} · results go to {}",
         house.server(),

@@ -120,7 +120,7 @@ pub(crate) async fn run(client: &Client, args: &RunArgs, format: Format) -> Resu
 /// After a failure nobody waits for the results; but a job outlives a server that cannot be reached.
 async fn give_up(client: &Client, job: &Job, failure: &Failure) {
     let id = job.id;
-    if matches!(failure, Failure::Unreachable { .. }) {
+    if matches!(failure, Failure::Unreachable { .. } | Failure::Untrusted { .. }) {
         note(&format!(
             "the job goes on when the server is back: elytra results {id} --follow"
         ));

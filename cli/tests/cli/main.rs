@@ -7,5 +7,6 @@ mod house;
 mod init;
 mod input;
 mod programs;
+mod secure;
 mod steer;
 mod words;

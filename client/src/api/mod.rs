@@ -6,7 +6,7 @@ mod results;
 
 pub use results::{Line, Results};
 
-use crate::Error;
+use crate::{Error, Options};
 use bytes::Bytes;
 use protocol::api::{
     Blob, ErrorGroups, Explanation, Job, JobPage, Overview, Program, ProgramList, Shard, TokenList,
@@ -42,20 +42,25 @@ pub struct Client {
 
 impl Client {
     /// For this server, with this token.
-    pub fn new(server: &str, token: Option<String>) -> Result<Self, Error> {
-        check_address(server)?;
-        let http = reqwest::Client::builder()
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an address or a file of authorities that is none.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let Options {
+            server,
+            token,
+            ca_file,
+        } = options;
+        let server = checked(&server)?;
+        let http = tls::http(&server, ca_file.as_deref())
+            .map_err(|error| Error::Usage(error.to_string()))?
             .connect_timeout(CONNECT_TIME_MAX)
             .read_timeout(PAUSE_MAX)
             .tcp_nodelay(true)
             .user_agent(concat!("elytra/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Error::Machine(format!("the HTTP client cannot be made: {error}")))?;
-        Ok(Self {
-            http,
-            server: server.trim_end_matches('/').into(),
-            token,
-        })
+        Ok(Self { http, server, token })
     }
 
     /// The server's address.
@@ -285,10 +290,7 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
-        Error::Unreachable {
-            server: self.server.clone(),
-            why: innermost(error),
-        }
+        away(self.server.clone(), error)
     }
 }
 
@@ -365,14 +367,29 @@ fn form_urlencoded(query: &[(&str, &str)]) -> String {
     pairs.join("&")
 }
 
-fn check_address(server: &str) -> Result<(), Error> {
-    let wrong = |why: &str| Error::Usage(format!("'{server}' is not the address of a server: {why}"));
-    match reqwest::Url::parse(server) {
-        Ok(url) if url.scheme() == "http" && url.has_host() => Ok(()),
-        Ok(url) if url.scheme() == "https" => Err(wrong(
-            "this program speaks plain HTTP; put a TLS tunnel or VPN in between",
-        )),
-        _ => Err(wrong("give one such as http://127.0.0.1:4750")),
+/// The address as requests begin with it. Workers' addresses begin with `ws`, and mean the same server.
+fn checked(server: &str) -> Result<String, Error> {
+    let http = server
+        .strip_prefix("ws")
+        .map_or_else(|| server.to_owned(), |rest| format!("http{rest}"));
+    match reqwest::Url::parse(&http) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            Ok(http.trim_end_matches('/').to_owned())
+        }
+        _ => Err(Error::Usage(format!(
+            "'{server}' is not the address of a server: give one such as http://127.0.0.1:4750 or https://example.org"
+        ))),
+    }
+}
+
+/// A server that did not answer, or that is not the one that was meant.
+fn away(server: String, error: &reqwest::Error) -> Error {
+    match tls::explain(error) {
+        Some(why) => Error::Untrusted { server, why },
+        None => Error::Unreachable {
+            server,
+            why: innermost(error),
+        },
     }
 }
 
@@ -384,10 +401,7 @@ async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
             let why = innermost(&error);
             Err(Error::Strange { server, why })
         }
-        Err(error) => Err(Error::Unreachable {
-            server,
-            why: innermost(&error),
-        }),
+        Err(error) => Err(away(server, &error)),
     }
 }
 

@@ -1,5 +1,10 @@
 //! The table of settings: what there is, what it means, how it is read and shown.
-use crate::net::{Network, Networks};
+use super::values::{
+    address, boolean, choice, directory, domains, file, filter, folder, hosts, mail, networks, number,
+    optional, origins, redis_url, shown_file, word,
+};
+use crate::accept::acme::LETS_ENCRYPT;
+use crate::net::Networks;
 use protocol::trust::Trust;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,12 +67,22 @@ pub struct Settings {
     pub connections_per_address_max: u32,
     /// Most requests a second of one token, or one address.
     pub requests_per_second_max: u32,
+    /// Names by which this server may be asked for, beside those that are known without saying.
+    pub hosts: Vec<String>,
     /// Proxies that stand before the coordinator, and are believed for whom they speak.
     pub proxies: Networks,
     /// The certificate chain, where TLS is spoken.
     pub tls_cert_file: Option<PathBuf>,
     /// Its private key.
     pub tls_key_file: Option<PathBuf>,
+    /// Names for which an authority is asked for certificates by itself.
+    pub acme_domains: Vec<String>,
+    /// Where the authority may write to.
+    pub acme_contact: Option<String>,
+    /// The authority's directory.
+    pub acme_directory: String,
+    /// Authorities that are believed besides those of the system.
+    pub ca_file: Option<PathBuf>,
     /// How long a shutdown may take, in milliseconds.
     pub shutdown_ms_max: u64,
     /// How log lines look.
@@ -93,9 +108,14 @@ impl Default for Settings {
             connections_max: 110_000,
             connections_per_address_max: 64,
             requests_per_second_max: 1_000,
+            hosts: Vec::new(),
             proxies: Networks::default(),
             tls_cert_file: None,
             tls_key_file: None,
+            acme_domains: Vec::new(),
+            acme_contact: None,
+            acme_directory: LETS_ENCRYPT.into(),
+            ca_file: None,
             shutdown_ms_max: 10_000,
             log_format: LogFormat::Json,
             log_filter: "info".into(),
@@ -111,6 +131,11 @@ impl Settings {
             .unwrap_or_else(|| self.data_dir.join("blobs"))
     }
 
+    /// Whether nothing but TLS is spoken.
+    pub fn speaks_tls(&self) -> bool {
+        self.tls_cert_file.is_some() || !self.acme_domains.is_empty()
+    }
+
     /// Whether the values go together.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.admin_listen == Some(self.listen) && self.listen.port() != 0 {
@@ -121,6 +146,9 @@ impl Settings {
         }
         if self.tls_cert_file.is_some() != self.tls_key_file.is_some() {
             return Err("tls_cert_file and tls_key_file go together: give both or none".into());
+        }
+        if self.tls_cert_file.is_some() && !self.acme_domains.is_empty() {
+            return Err("tls_cert_file and acme_domains are two sources of one certificate: give one".into());
         }
         Ok(())
     }
@@ -289,6 +317,15 @@ pub(super) const KEYS: &[Key] = &[
         |s| s.requests_per_second_max.to_string(),
     ),
     key(
+        "hosts",
+        "hosts",
+        "NAME,…",
+        "Names by which this server may be asked for, such as elytra.example.org or *.example.org. Addresses, \
+         localhost and the names of its certificate need no saying; a single * takes every name",
+        |s, v| hosts(v).map(|v| s.hosts = v),
+        |s| s.hosts.join(","),
+    ),
+    key(
         "proxies",
         "proxies",
         "NETWORK,…",
@@ -320,6 +357,39 @@ pub(super) const KEYS: &[Key] = &[
         |s| shown_file(s.tls_key_file.as_ref()),
     ),
     key(
+        "acme_domains",
+        "acme-domains",
+        "NAME,…",
+        "Names for which certificates are asked for and renewed by themselves: port 443 of each must lead here. \
+         Naming them agrees to the authority's terms",
+        |s, v| domains(v).map(|v| s.acme_domains = v),
+        |s| s.acme_domains.join(","),
+    ),
+    key(
+        "acme_contact",
+        "acme-contact",
+        "EMAIL",
+        "Where the authority may write to",
+        |s, v| optional(v, mail).map(|v| s.acme_contact = v),
+        |s| s.acme_contact.clone().unwrap_or_default(),
+    ),
+    key(
+        "acme_directory",
+        "acme-directory",
+        "letsencrypt|letsencrypt-staging|URL",
+        "The authority; letsencrypt-staging for trials, which no browser believes",
+        |s, v| directory(v).map(|v| s.acme_directory = v),
+        |s| s.acme_directory.clone(),
+    ),
+    key(
+        "ca_file",
+        "ca-file",
+        "FILE",
+        "Authorities as PEM that are believed besides those of the system, where this server connects to others",
+        |s, v| optional(v, file).map(|v| s.ca_file = v),
+        |s| shown_file(s.ca_file.as_ref()),
+    ),
+    key(
         "shutdown_ms_max",
         "shutdown-ms-max",
         "MILLISECONDS",
@@ -344,100 +414,3 @@ pub(super) const KEYS: &[Key] = &[
         |s| s.log_filter.clone(),
     ),
 ];
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "must be an address and port, such as 127.0.0.1:4750 or [::]:4750".into())
-}
-
-fn folder(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() {
-        Err("must be a folder".into())
-    } else {
-        Ok(text.into())
-    }
-}
-
-fn optional<T>(text: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
-    if text.is_empty() {
-        Ok(None)
-    } else {
-        read(text).map(Some)
-    }
-}
-
-fn file(text: &str) -> Result<PathBuf, String> {
-    Ok(text.into())
-}
-
-fn shown_file(path: Option<&PathBuf>) -> String {
-    path.map(|path| path.display().to_string()).unwrap_or_default()
-}
-
-fn networks(text: &str) -> Result<Networks, String> {
-    let list = text.split(',').map(str::trim).filter(|text| !text.is_empty());
-    let read = |text: &str| {
-        text.parse::<Network>()
-            .map_err(|error| format!("'{text}' {error}"))
-    };
-    list.map(read).collect::<Result<Vec<_>, _>>().map(Networks::new)
-}
-
-fn boolean(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| "must be true or false".into())
-}
-
-/// As a browser writes them, so that they can be compared byte for byte.
-fn origins(text: &str) -> Result<Vec<String>, String> {
-    let is_origin = |text: &str| {
-        let host = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"));
-        let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b':' | b'[' | b']');
-        host.is_some_and(|host| !host.is_empty() && host.bytes().all(plain))
-    };
-    let list = text.split(',').map(str::trim).filter(|text| !text.is_empty());
-    let list: Vec<String> = list.map(str::to_owned).collect();
-    if list.iter().all(|text| is_origin(text)) {
-        Ok(list)
-    } else {
-        Err("must be origins such as https://example.org or http://localhost:8080, with commas between them: small letters, no path, no *".into())
-    }
-}
-
-fn number<T: TryFrom<u32>>(text: &str, max: u32) -> Result<T, String> {
-    let wanted = || format!("must be a number from 1 to {max}");
-    let value = text.parse::<u32>().map_err(|_| wanted())?;
-    if value == 0 || value > max {
-        return Err(wanted());
-    }
-    T::try_from(value).map_err(|_| wanted())
-}
-
-fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    let found = choices.iter().find(|(word, _)| *word == text);
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-        format!("must be one of {}", words.join(", "))
-    })
-}
-
-fn word<T: Copy + PartialEq>(value: T, choices: &[(&str, T)]) -> String {
-    let found = choices.iter().find(|(_, v)| *v == value);
-    found.map(|(word, _)| (*word).to_owned()).unwrap_or_default()
-}
-
-fn redis_url(text: &str) -> Result<String, String> {
-    let known = ["redis://", "rediss://", "unix://", "redis+unix://"];
-    if known.iter().any(|scheme| text.starts_with(scheme)) {
-        Ok(text.into())
-    } else {
-        Err("must be a URL such as redis://127.0.0.1:6379".into())
-    }
-}
-
-fn filter(text: &str) -> Result<String, String> {
-    tracing_subscriber::EnvFilter::try_new(text)
-        .map(|_| text.into())
-        .map_err(|error| format!("must be a level or a list such as info,coordinator=debug ({error})"))
-}

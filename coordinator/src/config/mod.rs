@@ -3,6 +3,7 @@
 //! [`keys`] is the one table of what can be set. An unknown key is an error with a suggestion,
 //! because a misspelt setting that is silently ignored is found out on the worst day.
 pub mod keys;
+mod values;
 
 pub use keys::{Durability, LogFormat, Settings, StoreKind};
 
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub const FILE_DEFAULT: &str = "elytra.toml";
 const ENV_PREFIX: &str = "ELYTRA_";
 /// Variables of the command line and of workers that share the prefix.
-const ENV_OF_OTHERS: [&str; 11] = [
+const ENV_OF_OTHERS: [&str; 12] = [
     "CONFIG",
     "LOG",
     "MEMORY_MIB",
@@ -27,6 +28,7 @@ const ENV_OF_OTHERS: [&str; 11] = [
     "NAME",
     "OUTPUT",
     "CACHE_DIR",
+    "SANDBOX",
 ];
 /// What is shown in place of a secret.
 const MASK: &str = "********";

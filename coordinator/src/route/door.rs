@@ -1,6 +1,7 @@
 //! What stands before every public route: for whom a request is, whether there were too many of them, and from which
 //! page it comes.
 use super::App;
+use super::hosts::Hosts;
 use super::problem::{ApiError, ApiResult, kind};
 use crate::accept::Caps;
 use crate::auth::Auth;
@@ -35,6 +36,8 @@ pub(crate) struct Door {
     /// Whose pages may use the API and lend themselves, beside our own.
     pub(crate) origins: Arc<[String]>,
     pub(crate) speaks_tls: bool,
+    /// By which names we may be asked for.
+    pub(crate) hosts: Hosts,
 }
 
 /// For whom a request is: the peer, or whom our proxies name.
@@ -51,9 +54,10 @@ pub(crate) async fn around(State(app): State<Arc<App>>, mut request: Request, ne
     if let Some(client) = client {
         request.extensions_mut().insert(Client(client));
     }
-    let mut response = match counted {
-        Ok(()) => next.run(request).await,
-        Err(wait) => too_many(wait).into_response(),
+    let mut response = match (counted, app.door.hosts.check(request.uri(), request.headers())) {
+        (Err(wait), _) => too_many(wait).into_response(),
+        (Ok(()), Err(error)) => error.into_response(),
+        (Ok(()), Ok(())) => next.run(request).await,
     };
     if app.door.speaks_tls {
         response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, TLS_ONLY);

@@ -143,7 +143,7 @@ mod tests {
             addresses.push(listener.local_addr().unwrap());
             tokio::spawn(serve(listener, router(walled), options.clone(), stopping.clone()));
         }
-        let http = reqwest::Client::new();
+        let http = tls::plain_http().unwrap().build().unwrap();
         let ask = |at: std::net::SocketAddr, path: &str| http.get(format!("http://{at}{path}")).send();
         let count = amount(50, 10_000);
         for _ in 0..count {

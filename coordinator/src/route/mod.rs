@@ -8,6 +8,7 @@ pub(crate) mod door;
 mod events;
 mod extract;
 mod health;
+pub(crate) mod hosts;
 mod items;
 mod jobs;
 mod layer;

@@ -72,6 +72,7 @@ pub(crate) mod kind {
     pub(crate) const FULL: Kind = Kind(429, "full", "Too much is waiting already");
     pub(crate) const TOO_MANY: Kind = Kind(429, "too_many_requests", "There were too many requests");
     pub(crate) const ORIGIN: Kind = Kind(403, "origin_refused", "This page may not do that here");
+    pub(crate) const HOST: Kind = Kind(421, "host_refused", "This server is not known by that name");
     pub(crate) const TOKEN_MISSING: Kind = Kind(401, "token_missing", "A token is needed");
     pub(crate) const TOKEN_WRONG: Kind = Kind(401, "token_wrong", "The token is worth nothing");
     pub(crate) const SCOPE: Kind = Kind(403, "scope_missing", "The token does not allow this");

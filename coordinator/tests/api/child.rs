@@ -62,7 +62,7 @@ impl Child {
         let mut child = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             token,
-            http: reqwest::Client::new(),
+            http: tls::plain_http().unwrap().build().unwrap(),
             process,
             folder: Some(folder),
         };

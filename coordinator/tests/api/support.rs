@@ -88,7 +88,7 @@ impl Server {
             address,
             admin,
             token,
-            http: reqwest::Client::new(),
+            http: tls::plain_http().unwrap().build().unwrap(),
             stop,
             task,
             _folder: None,

@@ -338,7 +338,7 @@ async fn a_token_revoked_at_one_coordinator_is_dead_at_the_other() {
     socket.send(frame(&hello(7, Some(text), 8))).await.unwrap();
     socket.next().await.unwrap().unwrap();
     let url = format!("http://{}/api/v1/events", there.address);
-    let events = reqwest::Client::new()
+    let events = tls::plain_http().unwrap().build().unwrap()
         .get(url)
         .bearer_auth(text)
         .send()
@@ -359,7 +359,7 @@ async fn a_token_revoked_at_one_coordinator_is_dead_at_the_other() {
     };
     tokio::time::timeout(BOUND, ended).await.expect("they end");
     let (http, url) = (
-        reqwest::Client::new(),
+        tls::plain_http().unwrap().build().unwrap(),
         format!("http://{}/api/v1/whoami", there.address),
     );
     let refused = || async {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Each package of ours and those of ours that it may build on. Tests may use more.
-const MAY_KNOW: [(&str, &[&str]); 26] = [
+const MAY_KNOW: [(&str, &[&str]); 27] = [
     ("kernel-abi", &[]),
     ("kernel-macros", &[]),
     ("elytra-kernel", &["kernel-abi", "kernel-macros"]),
@@ -17,6 +17,8 @@ const MAY_KNOW: [(&str, &[&str]); 26] = [
     ("scheduler", &["protocol", "kernel-abi"]),
     ("worker", &["protocol", "kernel-abi"]),
     ("script-engine", &[]),
+    // Whom a client believes: beneath all that connects.
+    ("tls", &[]),
     ("program", &["protocol", "kernel-abi", "script-engine"]),
     ("wasi", &["kernel-abi"]),
     ("wasi-guest", &["wasi"]),
@@ -30,17 +32,18 @@ const MAY_KNOW: [(&str, &[&str]); 26] = [
             "program",
             "scheduler",
             "script-engine",
+            "tls",
             // What a worker would read, for who replays a shard.
             "worker",
         ],
     ),
     (
         "native-worker",
-        &["protocol", "kernel-abi", "program", "runtime", "worker"],
+        &["protocol", "kernel-abi", "program", "runtime", "tls", "worker"],
     ),
     ("web-worker", &["protocol", "kernel-abi", "worker"]),
     ("dashboard", &["protocol", "kernel-abi"]),
-    ("elytra-client", &["protocol"]),
+    ("elytra-client", &["protocol", "tls"]),
     (
         "elytra",
         &[
@@ -67,6 +70,7 @@ const MAY_KNOW: [(&str, &[&str]); 26] = [
             "native-worker",
             "rust-core",
             "elytra-kernel",
+            "tls",
         ],
     ),
     ("functions", &["protocol", "kernel-abi", "program", "runtime"]),
