@@ -4,18 +4,20 @@
 import { expect, test } from "@playwright/test";
 import { openHouse } from "./house";
 import { lendTab } from "./lend";
-import { Parts } from "./promise";
+import { amount, Parts } from "./promise";
 import { costOf, tell, type Cost } from "./walls/cost";
-import { DEEP, ENDLESS, GREEDY, LARGE, LARGE_COPIES, LYING } from "./walls/modules";
+import { DEEP, ENDLESS, GREEDY, LARGE, LYING } from "./walls/modules";
 import type { Job } from "./api";
 
 /** A tab ends a shard when it took twice its time. */
 const SHARD_MS = 500;
 const DEADLINE_MS = 2 * SHARD_MS;
+/** For a page to fall quiet at all. */
+const PATIENCE_MS = 20_000;
 /** What a tab takes of a core when no shard runs any more. */
 const QUIET_PERCENT_MAX = 2;
-/** A busy machine may take longer; the figure says how long it was. */
-const IDLE_MS_MAX = 15_000;
+/** What is promised. In `npm test` the machine is busy with others; then the figure only says how long it was. */
+const IDLE_MS_MAX = amount(15_000, 3_000);
 const MEMORY_MIB = 64;
 /** What a tab may take besides a program's memory. */
 const BESIDES_MIB_MAX = 32;
@@ -24,7 +26,7 @@ const PAGES_PER_MIB = 16;
 // A trace of so many calls would cost more than the calls.
 test.use({ trace: "off" });
 const house = openHouse(0);
-const runaway = new Parts("runaway_stops_browser", 3);
+const runaway = new Parts("runaway_stops_browser", 2);
 const bomb = new Parts("memory_bomb_contained", 2);
 
 async function run(module: Uint8Array<ArrayBuffer>, spec: object = {}): Promise<Job> {
@@ -32,11 +34,9 @@ async function run(module: Uint8Array<ArrayBuffer>, spec: object = {}): Promise<
   return house.api.submit({ program, entry: "run", input: { range: { end: 1 } }, grain: { items: 1 }, attempts_max: 1, ...spec });
 }
 
+/** Ends long before the deadline: what takes the processor behind it are the programs that never end. */
 const neighbour = () =>
-  house.api.submit({ program: "rust-core", entry: "mersenne", input: { range: { start: 3, end: 2_003, step: 2 } }, grain: { items: 10 } });
-
-/** Waits until no shard runs any more. */
-const quiet = (cost: Cost) => expect.poll(() => cost.cpuPercent(), { timeout: IDLE_MS_MAX, intervals: [0] }).toBeLessThan(QUIET_PERCENT_MAX);
+  house.api.submit({ program: "rust-core", entry: "mersenne", input: { range: { start: 3, end: 203, step: 2 } }, grain: { items: 10 } });
 
 const busy = (cost: Cost) => expect.poll(() => cost.cpuPercent(), { intervals: [0] }).toBeGreaterThan(5 * QUIET_PERCENT_MAX);
 
@@ -44,7 +44,7 @@ test("runaway_stops_browser: what never ends is ended, and the neighbour goes on
   const tab = await lendTab(browser, house.server.origin, Object.keys(ENDLESS).length + 1);
   const cost = await costOf(browser);
   // A tab that has just begun is not quiet yet.
-  await expect.poll(() => cost.cpuPercent(), { timeout: IDLE_MS_MAX, intervals: [0] }).toBeLessThan(QUIET_PERCENT_MAX);
+  await cost.quietSince(QUIET_PERCENT_MAX, PATIENCE_MS);
   const jobs = await Promise.all(Object.values(ENDLESS).map((module) => run(module, { limits: { shard_time_ms: SHARD_MS } })));
   // The broken twin of "idle": while they run it is seen that they do.
   await busy(cost);
@@ -52,31 +52,15 @@ test("runaway_stops_browser: what never ends is ended, and the neighbour goes on
   const over = await Promise.all(jobs.map(({ id }) => house.api.over(id)));
   expect(await Promise.all(jobs.map(({ id }) => house.api.causes(id)))).toEqual(jobs.map(() => ["out_of_time"]));
   expect((await house.api.over(beside.id)).state).toBe("succeeded");
-  await quiet(cost);
-  const idleMs = Date.now();
+  const idleMs = await cost.quietSince(QUIET_PERCENT_MAX, PATIENCE_MS);
   const begunMs = Math.max(...over.map(({ started_ms }) => started_ms ?? 0));
   const tookMs = Math.max(...over.map(({ started_ms, ended_ms }) => (ended_ms ?? 0) - (started_ms ?? 0)));
+  expect(idleMs - begunMs - DEADLINE_MS).toBeLessThanOrEqual(IDLE_MS_MAX);
   tell("runaway_stops_browser: told behind the deadline", tookMs - DEADLINE_MS, "ms", 3_000);
   tell("runaway_stops_browser: processor idle behind the deadline", idleMs - begunMs - DEADLINE_MS, "ms", 3_000);
   runaway.add(
     `${jobs.length} endless programs at once: told ${tookMs - DEADLINE_MS} ms and the processor idle ${idleMs - begunMs - DEADLINE_MS} ms behind the deadline, and their neighbour went on`,
   );
-  await tab.context().close();
-});
-
-test("runaway_stops_browser: large copies without a call are told in time, and end with Stop", async ({ browser }) => {
-  const tab = await lendTab(browser, house.server.origin, 2);
-  const cost = await costOf(browser);
-  const job = await run(LARGE_COPIES, { limits: { shard_time_ms: SHARD_MS } });
-  expect([(await house.api.over(job.id)).state, ...(await house.api.causes(job.id))]).toEqual(["failed", "out_of_time"]);
-  expect((await house.api.over((await neighbour()).id)).state).toBe("succeeded");
-  // The browser does not end it with its worker: only when the frame goes, and its process with it.
-  const since = Date.now();
-  await tab.evaluate(() => globalThis.tab.stop());
-  await quiet(cost);
-  const quietMs = Date.now() - since;
-  tell("runaway_stops_browser: large copies, processor idle after Stop", quietMs, "ms", 3_000);
-  runaway.add(`huge copies without a call are told in time, but only Stop ends them (known in Chromium): idle ${quietMs} ms later`);
   await tab.context().close();
 });
 
