@@ -26,6 +26,8 @@ pub(crate) struct Batch {
     topped_up: u32,
     /// Shards until the next one is chosen.
     gap: u32,
+    /// At so many shards it ends; drawn for each, so that workers who began together do not end theirs together.
+    pub(crate) shards_max: u32,
     /// Nothing is added any more: what is missing for a verdict is checked.
     pub(crate) closing: bool,
     pub(crate) opened_ms: u64,
@@ -43,6 +45,7 @@ impl Batch {
             weight: 0.0,
             topped_up: 0,
             gap: chance.gap(level.rate_after(0)),
+            shards_max: level.batch_shards_max - chance.below(level.batch_shards_max / 2 + 1),
             closing: false,
             opened_ms: now_ms,
             bytes: 0,

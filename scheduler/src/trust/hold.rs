@@ -45,7 +45,7 @@ impl Scheduler {
         let large = checks
             .batches
             .get(&id)
-            .is_some_and(|b| b.shards.count() >= checks.level.batch_shards_max);
+            .is_some_and(|b| b.shards.count() >= b.shards_max);
         let (asked, crowded) = (checks.waiting.len() > asked, checks.held_bytes > HELD_BYTES_MAX);
         if large || checks.level.is_verified() {
             self.close_batch(handle, id);

@@ -10,15 +10,15 @@ pub(crate) struct Level {
     pub(crate) checks_min: u32,
     /// Share of a batch that is checked while it grows, so that plain liars are found early.
     pub(crate) check_rate: f64,
-    /// Shards after which a batch ends although its worker stays.
+    /// Most shards after which a batch ends although its worker stays.
     pub(crate) batch_shards_max: u32,
 }
 
 /// Checks times bound at the worst rate of lying, while liars do [`LIARS_SHARE_MAX`] of the work
 /// (a test finds it again), and a little more so that a measurement stays below the bound too.
 const CHECKS_TIMES_BOUND: f64 = 0.1676 * 1.05;
-/// Batches end at so many times the checks they need: at `standard` 2.2 % of a worker that never leaves is
-/// checked.
+/// Batches end at so many times the checks they need, or at down to half of that: of a worker that never leaves 2.2
+/// to 3.1 % is checked at `standard`.
 const BATCH_TIMES_CHECKS: u32 = 128;
 
 impl Level {
