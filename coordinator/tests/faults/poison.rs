@@ -19,8 +19,8 @@ const NETWORKS: u8 = 5;
 const WORKERS_EACH: u8 = 2;
 /// On so many networks at least a shard is tried before it is given up.
 const NETWORKS_MIN: usize = 3;
-/// Attempts of a job, as it is when nothing is said, and what may be added because a vanishing tab is not
-/// always the shard's doing.
+/// Attempts of a job, as it is when nothing is said, and what may be added: a tab that had other shards too may have
+/// vanished over those, so that it does not count, and a network may be on its way back.
 const TRIES: usize = 5;
 const TRIES_MAX: usize = 9;
 
@@ -171,27 +171,11 @@ async fn poison_shard_dead_letters() {
         "the submitter sees which, and no other"
     );
     let tries = poison.tries.lock().unwrap().clone();
-    let mut few = 0;
     for (shard, networks) in &tries {
         let places: BTreeSet<u8> = networks.iter().copied().collect();
-        // At the moment at which it is given up, others may be on their way back from a crash.
-        few += usize::from(places.len() < NETWORKS_MIN);
-        // A worker that vanished with it in its queue counts as a try too, and has noted nothing here.
-        let least = if u64::from(*shard) % EVERY == CRASHES {
-            TRIES - 3
-        } else {
-            TRIES
-        };
-        assert!(
-            (least..=TRIES_MAX).contains(&networks.len()),
-            "shard {shard}: {networks:?}"
-        );
+        let is_enough = places.len() >= NETWORKS_MIN && (TRIES..=TRIES_MAX).contains(&networks.len());
+        assert!(is_enough, "shard {shard} was tried on {networks:?}");
     }
-    assert!(
-        few * 20 <= tries.len(),
-        "{few} of {} were tried on too few networks",
-        tries.len()
-    );
     let errors = site.get(&format!("/jobs/{id}/errors")).await.to_string();
     assert!(
         errors.contains("out_of_time") && errors.contains("trapped"),
@@ -209,8 +193,8 @@ async fn poison_shard_dead_letters() {
     promise::kept(
         "poison_shard_dead_letters",
         &format!(
-            "{} poisoned shards (trap, hang, crash) among {items}: given up after {} to {} tries, all but {few} of them on at \
-             least {NETWORKS_MIN} of {NETWORKS} networks; all others finished; mended by retry",
+            "{} poisoned shards (trap, hang, crash) among {items}: given up after {} to {} tries, all of them on at least \
+             {NETWORKS_MIN} of {NETWORKS} networks; all others finished; mended by retry",
             wanted.len(),
             counts.iter().min().unwrap_or(&0),
             counts.iter().max().unwrap_or(&0)

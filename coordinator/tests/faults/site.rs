@@ -93,7 +93,7 @@ impl Site {
             address: SocketAddr::from(([127, 0, 0, 1], free_port())),
             token,
             flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
-            http: Client::new(),
+            http: tls::plain_http().unwrap().build().unwrap(),
             process: None,
         }
     }
