@@ -23,8 +23,6 @@ const LOOK_MS: u32 = 200;
 const STATUS_MS_MIN: f64 = 40.0;
 /// A longer gap between two looks is not the programs' fault.
 const LOOK_CHARGED_MS_MAX: f64 = 3.0 * LOOK_MS as f64;
-/// How soon the watchdog looks when something is to be stopped.
-const STOP_LOOK_MS: u32 = 70;
 
 /// The shell round the heart.
 pub struct Shell {
@@ -46,8 +44,10 @@ struct State {
     /// Rings at the heart's next time.
     timer: Option<(u64, Timeout)>,
     look: Option<Interval>,
-    stop_look: Option<Timeout>,
-    looked_ms: f64,
+    /// A look before the next one's time.
+    soon: Option<Timeout>,
+    /// Until when what runs is charged.
+    passed_ms: f64,
     status_ms: f64,
 }
 
@@ -67,8 +67,8 @@ impl Shell {
             shown: Shown::new(js_sys::Date::now()),
             timer: None,
             look: None,
-            stop_look: None,
-            looked_ms: now_ms,
+            soon: None,
+            passed_ms: now_ms,
             status_ms: 0.0,
         };
         let shell = Rc::new(Self {
@@ -227,7 +227,7 @@ impl Shell {
     fn ended(&self, state: &mut State) {
         state.look = None;
         state.timer = None;
-        state.stop_look = None;
+        state.soon = None;
         self.tell_status(state, 0.0);
         self.outside.ended();
     }
@@ -256,6 +256,7 @@ impl Shell {
         for alarm in alarms {
             self.answer(&alarm);
         }
+        self.look_in_time(&mut self.state.borrow_mut());
     }
 }
 

@@ -187,13 +187,26 @@ impl Slots {
         })
     }
 
-    /// Time passed. A machine that slept, or a hub that was held up, must not charge a program for it: the caller
-    /// hands in at most a few times its interval.
-    pub fn watch(&mut self, passed_ms: f64) -> Vec<Alarm> {
-        let watched = self.slots.iter_mut();
-        watched
-            .filter_map(|(&slot, held)| held.running.as_mut()?.watch(passed_ms).map(|alarm| alarm(slot)))
+    /// Time passed: said before anything begins or is reported, so that no shard is charged for what was before it.
+    /// A machine that slept, or a hub that was held up, must not charge a program for it: the caller hands in at
+    /// most a few times its interval.
+    pub fn pass(&mut self, passed_ms: f64) {
+        let running = self.slots.values_mut().filter_map(|held| held.running.as_mut());
+        running.for_each(|running| running.pass(passed_ms));
+    }
+
+    /// What hangs.
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.slots
+            .iter()
+            .filter_map(|(&slot, held)| held.running.as_ref()?.alarm().map(|alarm| alarm(slot)))
             .collect()
+    }
+
+    /// How long until the next alarm, unless a worker reports before.
+    pub fn time_left_ms(&self) -> Option<f64> {
+        let running = self.slots.values().filter_map(|held| held.running.as_ref());
+        running.map(Running::time_left_ms).reduce(f64::min)
     }
 
     /// The shard a slot's worker works on.
@@ -278,16 +291,27 @@ impl Running {
         }
     }
 
-    fn watch(&mut self, passed_ms: f64) -> Option<fn(u16) -> Alarm> {
+    fn pass(&mut self, passed_ms: f64) {
         self.watched_ms += passed_ms;
         if let Some(left_ms) = &mut self.stop_in_ms {
             *left_ms -= passed_ms;
-            if *left_ms <= 0.0 {
-                return Some(Alarm::Stop);
-            }
         }
-        let limit_ms = f64::from(self.batch.job.limits.shard_time_ms.saturating_mul(WALL_PER_CPU));
-        if self.watched_ms < limit_ms {
+    }
+
+    fn shard_left_ms(&self) -> f64 {
+        f64::from(self.batch.job.limits.shard_time_ms.saturating_mul(WALL_PER_CPU)) - self.watched_ms
+    }
+
+    fn time_left_ms(&self) -> f64 {
+        self.stop_in_ms
+            .map_or(self.shard_left_ms(), |left_ms| left_ms.min(self.shard_left_ms()))
+    }
+
+    fn alarm(&self) -> Option<fn(u16) -> Alarm> {
+        if self.stop_in_ms.is_some_and(|left_ms| left_ms <= 0.0) {
+            return Some(Alarm::Stop);
+        }
+        if self.shard_left_ms() > 0.0 {
             return None;
         }
         let certain = self.careful || self.batch.shards.len() - self.next == 1;
@@ -365,30 +389,36 @@ mod tests {
             .collect()
     }
 
+    /// Time passes, and somebody looks.
+    fn watch(slots: &mut Slots, passed_ms: f64) -> Vec<Alarm> {
+        slots.pass(passed_ms);
+        slots.alarms()
+    }
+
     const LIMIT_WALL_MS: f64 = (LIMIT_MS * WALL_PER_CPU) as f64;
 
     #[test]
     fn the_only_shard_left_is_the_one_that_hangs() {
         let (mut slots, id) = running(3);
         assert!(slots.report(0, id, 0, 2).is_some());
-        assert_eq!(slots.watch(LIMIT_WALL_MS - 1.0), []);
-        assert_eq!(slots.watch(1.0), [Alarm::OutOfTime(0)]);
+        assert_eq!(watch(&mut slots, LIMIT_WALL_MS - 1.0), []);
+        assert_eq!(watch(&mut slots, 1.0), [Alarm::OutOfTime(0)]);
         assert_eq!(slots.current(0).unwrap().1.shard, 2);
     }
 
     #[test]
     fn a_report_starts_the_clock_anew() {
         let (mut slots, id) = running(2);
-        assert_eq!(slots.watch(LIMIT_WALL_MS - 1.0), []);
+        assert_eq!(watch(&mut slots, LIMIT_WALL_MS - 1.0), []);
         assert!(slots.report(0, id, 0, 1).is_some());
-        assert_eq!(slots.watch(LIMIT_WALL_MS - 1.0), []);
+        assert_eq!(watch(&mut slots, LIMIT_WALL_MS - 1.0), []);
     }
 
     #[test]
     fn where_several_could_hang_the_rest_is_run_again_carefully() {
         let (mut slots, id) = running(4);
         assert!(slots.report(0, id, 0, 1).is_some());
-        assert_eq!(slots.watch(LIMIT_WALL_MS), [Alarm::Doubtful(0)]);
+        assert_eq!(watch(&mut slots, LIMIT_WALL_MS), [Alarm::Doubtful(0)]);
         let (old, new) = slots.replace_carefully(0).unwrap();
         assert_ne!(old, new);
         assert_eq!(shards_left(&slots), [1, 2, 3]);
@@ -400,7 +430,7 @@ mod tests {
         let id = slots.handout(0).unwrap().id;
         assert_eq!(slots.report(0, id, 0, 1).unwrap().1, 1);
         assert_eq!(
-            slots.watch(LIMIT_WALL_MS),
+            watch(&mut slots, LIMIT_WALL_MS),
             [Alarm::OutOfTime(0)],
             "no doubt the second time"
         );
@@ -410,13 +440,15 @@ mod tests {
     #[test]
     fn what_is_to_be_stopped_gets_a_moment_to_end_by_itself() {
         let (mut slots, _) = running(1);
+        assert_eq!(slots.time_left_ms(), Some(LIMIT_WALL_MS));
         assert!(slots.stop(0));
-        assert_eq!(slots.watch(STOP_GRACE_MS / 2.0), []);
+        assert_eq!(slots.time_left_ms(), Some(STOP_GRACE_MS));
+        assert_eq!(watch(&mut slots, STOP_GRACE_MS / 2.0), []);
         let (mut ended, ended_id) = running(1);
         assert!(ended.stop(0) && ended.report(0, ended_id, 0, 1).is_some());
         ended.end(0, ended_id);
-        assert_eq!(ended.watch(STOP_GRACE_MS), []);
-        assert_eq!(slots.watch(STOP_GRACE_MS / 2.0), [Alarm::Stop(0)]);
+        assert_eq!(watch(&mut ended, STOP_GRACE_MS), []);
+        assert_eq!(watch(&mut slots, STOP_GRACE_MS / 2.0), [Alarm::Stop(0)]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The slots' side of the shell: programs and batches to blob workers, reports back, and ending those that hang.
-use super::{LOOK_CHARGED_MS_MAX, STOP_LOOK_MS, Shell, State, now_ms};
+use super::{LOOK_CHARGED_MS_MAX, LOOK_MS, Shell, State, now_ms};
 use crate::hub::{Outside, Report};
 use crate::programs::pages;
 use crate::shown::{self, Shown};
@@ -24,6 +24,7 @@ impl Shell {
             }
             Alarm::Doubtful(slot) => {
                 let mut state = self.state.borrow_mut();
+                state.pass();
                 let workers = state.slots.replace_carefully(slot);
                 self.exchange(workers);
                 self.hand_out(&mut state, slot);
@@ -78,12 +79,14 @@ impl Shell {
         }
     }
 
-    pub(super) fn execute(&self, state: &mut State, slot: u16, batch: Batch) {
+    pub(super) fn execute(self: &Rc<Self>, state: &mut State, slot: u16, batch: Batch) {
         let (worker, is_new) = state.slots.worker(slot);
         if is_new {
             self.outside.spawn(worker, false);
         }
+        state.pass();
         state.slots.begin(slot, batch);
+        self.look_in_time(state);
         self.hand_out(state, slot);
     }
 
@@ -122,22 +125,41 @@ impl Shell {
     }
 
     pub(super) fn stop_slot(self: &Rc<Self>, state: &mut State, slot: u16) {
+        state.pass();
         if state.slots.stop(slot) {
-            let shell = Rc::clone(self);
-            state.stop_look = Some(Timeout::new(STOP_LOOK_MS, move || shell.look()));
+            self.look_in_time(state);
         }
+    }
+
+    /// Sees to it that the watchdog looks when something is due before it would look anyway.
+    pub(super) fn look_in_time(self: &Rc<Self>, state: &mut State) {
+        // Whoever has ended looks no more.
+        let left_ms = state.look.as_ref().and(state.slots.time_left_ms());
+        let soon = left_ms.filter(|&left_ms| left_ms < LOOK_MS.into());
+        state.soon = soon.map(|left_ms| {
+            let shell = Rc::clone(self);
+            // A timer may ring a little early; what is over is looked at in the next turn then.
+            Timeout::new(whole_ms(left_ms), move || shell.look())
+        });
     }
 }
 
 impl State {
-    pub(super) fn watch(&mut self) -> Vec<Alarm> {
+    /// Charges what runs for the time since this was called last.
+    pub(super) fn pass(&mut self) {
         let now_ms = now_ms();
-        let passed_ms = (now_ms - self.looked_ms).min(LOOK_CHARGED_MS_MAX);
-        self.looked_ms = now_ms;
+        let passed_ms = (now_ms - self.passed_ms).min(LOOK_CHARGED_MS_MAX);
+        self.passed_ms = now_ms;
+        self.slots.pass(passed_ms);
+    }
+
+    pub(super) fn watch(&mut self) -> Vec<Alarm> {
+        self.pass();
+        let now_ms = now_ms();
         for (slot, batch) in self.slots.running() {
             self.shown.saw(slot, &batch.job, now_ms);
         }
-        self.slots.watch(passed_ms)
+        self.slots.alarms()
     }
 
     pub(super) fn out_of_time(&self, slot: u16) -> Option<Input> {
@@ -163,6 +185,7 @@ impl State {
         let Some(slot) = self.slots.slot_of(worker) else {
             return Vec::new();
         };
+        self.pass();
         let Some((batch, from)) = self
             .slots
             .report(slot, report.batch, report.first, report.shards())
@@ -254,6 +277,15 @@ fn flatten(shards: &[ShardInput], prefix_bytes: usize) -> (Vec<u8>, Vec<u8>, Vec
         ends.push(u32::try_from(inputs.len()).unwrap_or(u32::MAX));
     }
     (prefix.to_vec(), inputs, ends)
+}
+
+#[allow(
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
+    reason = "below the watchdog's interval, and made no less than 1"
+)]
+fn whole_ms(ms: f64) -> u32 {
+    ms.max(0.0) as u32 + 1
 }
 
 pub(super) fn clip(mut failure: Failure) -> Failure {
