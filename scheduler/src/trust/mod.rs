@@ -6,9 +6,9 @@
 //! held back, a sample of them is computed again, and the batch is let go as a whole or thrown away as
 //! a whole. A batch ends when its account's last session leaves, when the job has nothing more to hand
 //! out, when it is large, or when it is old; then as many checks are added as it still lacks. Shards are
-//! drawn for a check *after* their output arrived, each as likely as any other: there is nothing a
+//! drawn for a check *after* their output arrived, each as often as the batch needs or more: there is nothing a
 //! worker could recognise, not even together with others, and whether a lie is told early, late, seldom, only
-//! on dear shards or only after good behaviour makes no difference to its chance of being drawn.
+//! on dear shards or only after good behaviour never makes its chance of being drawn smaller than that.
 //!
 //! # The bound
 //! Say a liar's batch holds `n` outputs, `x n` of them wrong, and `k` shards of it, drawn evenly, are
@@ -19,7 +19,10 @@
 //!     f x (1 - x)^k / (1 - f + f (1 - x)^k)
 //! ```
 //!
-//! because a batch that was thrown away is done again by others. For `f` = 0.35 no `x` makes this
+//! because a batch that was thrown away is done again by others. In a long batch the first shards are drawn with the
+//! level's rate and the one behind `i` others with probability `k / (i + 1)`, which is `k / n` or more wherever it
+//! ends: then it is let go with probability at most `(1 - k / n)^(x n)`, which is below `exp(-x k)`, the limit for which
+//! `k` was chosen. For `f` = 0.35 no `x` makes this
 //! greater than `0.1676 / k` (a test in `level` tries them). So `k = 0.176 / bound` checks for each batch:
 //! 18 at `fast`, 176 at `standard`, 1,760 at `strict`. The bound holds for every single job, because
 //! a batch's checks are its own: good behaviour in other jobs, or in an earlier batch, buys nothing. It
