@@ -16,6 +16,7 @@ pub fn open_store(settings: &Settings) -> anyhow::Result<Box<dyn Store>> {
 
 fn open_redis(settings: &Settings) -> anyhow::Result<Box<dyn Store>> {
     let options = RedisOptions {
+        ca_file: settings.ca_file.clone(),
         allow_volatile: settings.allow_volatile,
         journal: Some(settings.data_dir.clone()),
         ..RedisOptions::new(&settings.redis_url)

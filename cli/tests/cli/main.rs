@@ -7,6 +7,7 @@ mod house;
 mod init;
 mod input;
 mod programs;
+mod receipts;
 mod secure;
 mod steer;
 mod words;

@@ -246,7 +246,7 @@ pub(super) const KEYS: &[Key] = &[
             "redis_url",
             "redis-url",
             "URL",
-            "The Redis, where the store is redis",
+            "The Redis, where the store is redis; rediss:// for TLS",
             |s, v| redis_url(v).map(|v| s.redis_url = v),
             |s| s.redis_url.clone(),
         )
@@ -321,7 +321,7 @@ pub(super) const KEYS: &[Key] = &[
         "hosts",
         "NAME,…",
         "Names by which this server may be asked for, such as elytra.example.org or *.example.org. Addresses, \
-         localhost and the names of its certificate need no saying; a single * takes every name",
+         localhost, the names of its certificate and those of a local network need no saying; * takes every name",
         |s, v| hosts(v).map(|v| s.hosts = v),
         |s| s.hosts.join(","),
     ),

@@ -2,7 +2,8 @@
 //!
 //! A page of a foreign site may have its own name lead to this machine (DNS rebinding); to the browser it is then one
 //! page with us, whatever we say of origins. But the name stays in its requests. So a name has to be ours: one that
-//! the operator lists, one of the certificate, or one that nobody can have lead elsewhere: an address, `localhost`.
+//! the operator lists, one of the certificate, or one that no foreign site can have: an address, `localhost`, and,
+//! where other machines are served at all, the names that only their own network gives (`server`, `pi.local`).
 use super::problem::{ApiError, ApiResult, kind};
 use crate::accept::Tls;
 use crate::config::Settings;
@@ -17,6 +18,9 @@ const TOLD_CHARS_MAX: usize = 100;
 /// The names.
 pub(crate) struct Hosts {
     listed: Vec<String>,
+    /// Whether other machines are served, which may call us by a name of their network. Who serves this machine alone
+    /// is spared what a neighbour may make of such names.
+    serves_network: bool,
     /// Its certificate may change.
     tls: Option<Arc<Tls>>,
 }
@@ -30,6 +34,7 @@ impl Hosts {
         let listed = settings.hosts.iter().chain(&settings.acme_domains).cloned();
         Self {
             listed: listed.chain(of_pages).collect(),
+            serves_network: !settings.listen.ip().is_loopback(),
             tls,
         }
     }
@@ -48,6 +53,9 @@ impl Hosts {
     fn is_ours(&self, authority: &str) -> bool {
         let name = bare(authority).to_ascii_lowercase();
         if is_address(&name) || name == "localhost" || name.ends_with(".localhost") {
+            return true;
+        }
+        if self.serves_network && is_of_network(&name) {
             return true;
         }
         let is = |pattern: &String| matches(pattern, &name);
@@ -70,6 +78,14 @@ fn is_address(name: &str) -> bool {
         Some(inside) => inside.parse::<Ipv6Addr>().is_ok(),
         None => name.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4()),
     }
+}
+
+/// A name that is never in the public DNS: of one part, as containers and small networks have them, or of multicast DNS
+/// (RFC 6762).
+fn is_of_network(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let first = name.strip_suffix(".local").unwrap_or(name);
+    !first.is_empty() && first.bytes().all(plain)
 }
 
 /// `*.example.org` stands for one part more, as in certificates.
@@ -109,6 +125,7 @@ mod tests {
     fn hosts(listed: &[&str]) -> Hosts {
         Hosts {
             listed: listed.iter().map(ToString::to_string).collect(),
+            serves_network: false,
             tls: None,
         }
     }
@@ -157,6 +174,16 @@ mod tests {
             !check(&some, &["127.0.0.1", "evil.example"]),
             "each has to be ours"
         );
+        let mut served = hosts(&[]);
+        for name in ["server:8080", "raspberrypi.local:4750"] {
+            served.serves_network = false;
+            assert!(!check(&served, &[name]), "{name}");
+            served.serves_network = true;
+            assert!(check(&served, &[name]), "{name}");
+        }
+        for foreign in ["evil.example", "a.evil.local", "", ".local", "x@y"] {
+            assert!(!check(&served, &[foreign]), "{foreign}");
+        }
         assert!(check(&some, &[]), "who is no browser names nobody");
         let asked = Uri::from_static("http://evil.example/");
         assert!(some.check(&asked, &HeaderMap::new()).is_err());

@@ -1,7 +1,10 @@
 //! The connection: opened when it is needed, again when it broke, and errors that say what to do.
 use super::scripts::Scripts;
 use crate::store::StoreError;
-use redis::{Client, Connection, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{
+    Client, Connection, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, TlsCertificates, Value,
+};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +12,20 @@ use std::time::Duration;
 const CONNECT_MS_MAX: u64 = 2_000;
 /// How long to wait for an answer; a Redis that waits for its disk can take a while.
 const ANSWER_MS_MAX: u64 = 15_000;
+
+/// The authorities in a file.
+fn believing(file: &Path) -> Result<TlsCertificates, StoreError> {
+    let root = std::fs::read(file).map_err(|error| {
+        StoreError::Unavailable(format!(
+            "the file of authorities {} (ca_file): {error}",
+            file.display()
+        ))
+    })?;
+    Ok(TlsCertificates {
+        client_tls: None,
+        root_cert: Some(root),
+    })
+}
 
 /// Where Redis is, and what runs there.
 #[derive(Clone, Debug)]
@@ -18,8 +35,12 @@ pub(super) struct Address {
 }
 
 impl Address {
-    pub(super) fn new(url: &str, scripts: Scripts) -> Result<Self, StoreError> {
-        let client = Client::open(url).map_err(|error| {
+    pub(super) fn new(url: &str, ca_file: Option<&Path>, scripts: Scripts) -> Result<Self, StoreError> {
+        let client = match ca_file.filter(|_| url.starts_with("rediss:")) {
+            None => Client::open(url),
+            Some(file) => Client::build_with_tls(url, believing(file)?),
+        };
+        let client = client.map_err(|error| {
             // The error does not repeat the address, which may hold a password.
             StoreError::Unavailable(format!(
                 "the address of Redis is not understood ({error}). It looks like redis://host:6379/0"
@@ -54,10 +75,13 @@ impl Address {
             ErrorKind::AuthenticationFailed => format!(
                 "Redis at {at} refuses the name or password ({error}). Put the right ones into its address"
             ),
-            ErrorKind::Io => format!(
-                "Redis at {at} cannot be reached ({error}). Start it or look at the network; \
-                 the coordinator goes on by itself"
-            ),
+            ErrorKind::Io => match tls::explain(error) {
+                Some(why) => format!("Redis at {at} is not believed: {why}"),
+                None => format!(
+                    "Redis at {at} cannot be reached ({error}). Start it or look at the network; \
+                     the coordinator goes on by itself"
+                ),
+            },
             _ => return self.explain_code(error),
         };
         StoreError::Unavailable(text)

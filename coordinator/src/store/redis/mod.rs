@@ -38,6 +38,9 @@ use std::sync::Arc;
 pub struct RedisOptions {
     /// Where Redis is, such as `redis://:password@host:6379/0`. Never shown.
     pub url: String,
+    /// The only authorities that may sign its certificate, where it speaks TLS (`rediss://`), as PEM; those of the system
+    /// where there is no such file.
+    pub ca_file: Option<PathBuf>,
     /// Whether a Redis that forgets is good enough: for trying things out.
     pub allow_volatile: bool,
     /// The folder for the journal of what this coordinator answered for; without one, what Redis loses is lost.
@@ -49,6 +52,7 @@ impl RedisOptions {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            ca_file: None,
             allow_volatile: false,
             journal: None,
         }
@@ -88,7 +92,7 @@ impl RedisStore {
     /// The same with another script for jobs: a test shows that it fails where the fence is off.
     #[doc(hidden)]
     pub fn open_with(options: &RedisOptions, job_script: &str) -> Result<Self, StoreError> {
-        let address = Address::new(&options.url, Scripts::new(job_script))?;
+        let address = Address::new(&options.url, options.ca_file.as_deref(), Scripts::new(job_script))?;
         let mut link = Link::new(address.clone());
         let durability = durable::check(&mut link, options.allow_volatile)?;
         let durability = match &options.journal {
