@@ -54,7 +54,7 @@ pub fn admit(bytes: Vec<u8>) -> Result<Admitted, Refusal> {
     let mut types = types::Types::new(&shape.signatures);
     let (signatures, functions) = (&shape.signatures, &mut shape.functions);
     let mut additions = depth::count(signatures, &mut types, functions, &shape.referenced);
-    bulk::divide(signatures, &mut types, functions, &mut additions);
+    bulk::divide(signatures, &shape.segments, &mut types, functions, &mut additions);
     additions.types = types.added();
     begin::add(&shape, &mut additions);
     description.module = Some(report::report(&shape, &additions));

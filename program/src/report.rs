@@ -26,7 +26,7 @@ pub(crate) fn report(shape: &Shape, additions: &Additions) -> ModuleReport {
             memory(declared),
             nans(shape),
             depth(shape, additions),
-            bulk(shape),
+            bulk(additions),
             clock(shape),
             chance(shape),
         ]
@@ -97,16 +97,12 @@ fn depth(shape: &Shape, additions: &Additions) -> Option<String> {
     })
 }
 
-fn bulk(shape: &Shape) -> Option<String> {
-    let places: usize = shape
-        .functions
-        .iter()
-        .map(|function| function.bulk.places())
-        .sum();
-    (places > 0).then(|| {
+fn bulk(additions: &Additions) -> Option<String> {
+    (additions.divided > 0).then(|| {
         format!(
-            "Memory is filled and copied at {places} places in pieces of at most {} MiB, so that it can be stopped",
-            PIECE_BYTES_MAX >> 20
+            "Memory is filled and copied at {} places in pieces of at most {} KiB, so that it can be stopped",
+            additions.divided,
+            PIECE_BYTES_MAX >> 10
         )
     })
 }

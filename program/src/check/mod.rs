@@ -1,4 +1,5 @@
 //! The walk through a module: validation, the import list, the exports and the structural caps.
+use crate::bulk::Segments;
 use crate::limits::{
     DATA_SEGMENTS_MAX, DESCRIPTION_BYTES_MAX, ELEMENT_SEGMENTS_MAX, EXPORTS_MAX, FEATURES, FUNCTIONS_MAX,
     GLOBALS_MAX, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX, TYPES_MAX, WASM_PAGE_BYTES,
@@ -35,6 +36,8 @@ pub(crate) struct Shape {
     pub(crate) functions: Vec<Function>,
     /// Functions that tables and globals can hold.
     pub(crate) referenced: Vec<u32>,
+    /// How long the data segments are.
+    pub(crate) segments: Segments,
     /// Bytes that its memory begins with, and the maximum that it declares.
     pub(crate) memory: (u64, Option<u64>),
     /// Names of the WASI functions that it imports.
@@ -133,13 +136,19 @@ impl Shape {
             }),
             Payload::GlobalSection(section) => self.globals(section),
             Payload::ElementSection(section) => self.elements(section),
-            Payload::DataSection(section) => at_most(
-                "data segments",
-                section.count(),
-                DATA_SEGMENTS_MAX,
-                "merge them",
-                section.range().start,
-            ),
+            Payload::DataSection(section) => {
+                at_most(
+                    "data segments",
+                    section.count(),
+                    DATA_SEGMENTS_MAX,
+                    "merge them",
+                    section.range().start,
+                )?;
+                section.into_iter().try_for_each(|segment| {
+                    self.segments.note(segment?.data.len());
+                    Ok(())
+                })
+            }
             Payload::StartSection { func, .. } => {
                 self.start = Some(func);
                 Ok(())

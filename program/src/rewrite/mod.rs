@@ -37,6 +37,8 @@ pub(crate) struct Additions {
     pub(crate) exports: Vec<(String, u32)>,
     /// Functions whose calls are counted.
     pub(crate) counted: u32,
+    /// Fills and copies that are done in pieces.
+    pub(crate) divided: usize,
 }
 
 /// The admitted bytes of `module`, which passed every check; `functions` are its own in order.

@@ -6,8 +6,8 @@ use program::{PIECE_BYTES_MAX as PIECE, admit};
 use std::fmt::Write as _;
 use wasmtime::{Instance, Module, OptLevel, Store, TypedFunc};
 
-/// No power of two, so that no end lies at a piece's end by chance.
-const PAGES: u32 = 65;
+/// Enough for several pieces.
+const PAGES: u32 = 9;
 const SIZE: u32 = PAGES << 16;
 
 const FUNCTIONS: &str = r#"
@@ -17,10 +17,22 @@ const FUNCTIONS: &str = r#"
             (local.set $at (i32.add (local.get $at) (i32.const 4)))
             (br_if $again (i32.lt_u (local.get $at) (i32.mul (memory.size) (i32.const 65536))))))
     (func $fill (param i32 i32 i32) (memory.fill (local.get 0) (local.get 1) (local.get 2)))
-    (func $copy (param i32 i32 i32) (memory.copy (local.get 0) (local.get 1) (local.get 2)))"#;
+    (func $copy (param i32 i32 i32) (memory.copy (local.get 0) (local.get 1) (local.get 2)))
+    (func $init (param i32 i32 i32) (memory.init $long (local.get 0) (local.get 1) (local.get 2)))
+    (func $short (param i32 i32 i32) (memory.init $brief (local.get 0) (local.get 1) (local.get 2)))
+    (func $drop (param i32 i32 i32) (data.drop $long))
+    (data $brief "brief")"#;
+/// Of the data segment: three pieces and a bit.
+const SEGMENT: u32 = 3 * PIECE + 77;
 
 fn module(more: &str) -> Vec<u8> {
-    let text = format!(r#"(module (memory (export "memory") {PAGES} {PAGES}) {FUNCTIONS} {more})"#);
+    let mut data = String::new();
+    for at in 0..SEGMENT {
+        write!(data, "\\{:02x}", (at ^ (at >> 8) ^ (at >> 15)) & 0xff).expect("a string");
+    }
+    let text = format!(
+        r#"(module (memory (export "memory") {PAGES} {PAGES}) {FUNCTIONS} (data $long "{data}") {more})"#
+    );
     wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
@@ -36,13 +48,18 @@ fn well() -> Vec<(&'static str, u32, u32, u32)> {
             }
         }
     }
+    for length in [0, 1, PIECE, PIECE + 1, 3 * PIECE, SEGMENT - 3, SEGMENT] {
+        cases.push(("init", 5, SEGMENT - length, length));
+        cases.push(("init", SIZE - length, 0, length));
+    }
+    cases.push(("short", 1, 1, 4));
     cases.push(("fill", 0, 1, SIZE));
     cases.push(("copy", SIZE, SIZE, 0));
     cases
 }
 
 /// Ranges that are not in memory: nothing may have been written when they trap.
-const BADLY: [(&str, u32, u32, u32); 10] = [
+const BADLY: [(&str, u32, u32, u32); 15] = [
     ("fill", 1, 0, SIZE),
     ("fill", SIZE - 1, 0, 2),
     ("fill", SIZE - PIECE - 7, 0, PIECE + 8),
@@ -53,6 +70,11 @@ const BADLY: [(&str, u32, u32, u32); 10] = [
     ("copy", 16, SIZE - 2 * PIECE, 2 * PIECE + 1),
     ("copy", u32::MAX - PIECE, 0, 2 * PIECE),
     ("copy", 0, u32::MAX - PIECE, 2 * PIECE),
+    ("init", 0, 0, SEGMENT + 1),
+    ("init", 0, SEGMENT - 2 * PIECE, 2 * PIECE + 1),
+    ("init", SIZE - 2 * PIECE, 0, 2 * PIECE + 1),
+    ("init", 0, u32::MAX - PIECE, 2 * PIECE),
+    ("short", 0, 0, PIECE + 1),
 ];
 
 fn call((what, to, from, length): (&str, u32, u32, u32)) -> String {
@@ -71,6 +93,12 @@ fn large_fills_and_copies_look_the_same_everywhere() {
         )
         .expect("a string");
     }
+    let dropped = [("drop", 0, 0, 0), ("init", 0, 0, 2 * PIECE)].map(call).concat();
+    write!(
+        entries,
+        r#"(func (export "badly dropped") (call $pattern) {dropped})"#
+    )
+    .expect("a string");
     let all = check_all(&[("bulk", module(&entries))]);
     let untouched = all[0].iter().find(|seen| seen.entry == "pattern").unwrap();
     assert_eq!(untouched.trap, None);
@@ -163,7 +191,7 @@ fn only_what_may_be_long_becomes_a_call() {
     };
     let notes = |length: u32| of(length).description.module.unwrap().notes.join("\n");
     // Those of the test's functions are always there.
-    assert!(notes(PIECE).contains("at 2 places"), "{}", notes(PIECE));
-    assert!(notes(PIECE + 1).contains("at 3 places"), "{}", notes(PIECE + 1));
-    assert!(notes(u32::MAX).contains("at 3 places"), "{}", notes(u32::MAX));
+    assert!(notes(PIECE).contains("at 3 places"), "{}", notes(PIECE));
+    assert!(notes(PIECE + 1).contains("at 4 places"), "{}", notes(PIECE + 1));
+    assert!(notes(u32::MAX).contains("at 4 places"), "{}", notes(u32::MAX));
 }
