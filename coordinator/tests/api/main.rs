@@ -1,6 +1,7 @@
 //! The API over a real socket, with the real engine and the embedded store.
 mod accept;
 mod access;
+mod acme;
 mod accounts;
 mod bad_input;
 mod blobs;
