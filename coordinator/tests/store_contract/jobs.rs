@@ -83,7 +83,10 @@ pub(crate) fn an_id_belongs_to_the_first_job(open: Open<'_>) {
     assert_eq!(world.one(submission("bob", "b")), Done::JobIdTaken);
     // In one batch too, as submissions of one moment are.
     let mut world = world.again(open);
-    let both = world.store.commit(&[submission("bob", "b"), submission("ada", "a")]).unwrap();
+    let both = world
+        .store
+        .commit(&[submission("bob", "b"), submission("ada", "a")])
+        .unwrap();
     assert_eq!(both, [Done::JobIdTaken, new]);
     assert_eq!(world.jobs(&all()), [job_id(1)]);
     let stored = world.reader().job(job_id(1)).unwrap().unwrap();

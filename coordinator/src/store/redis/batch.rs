@@ -443,7 +443,9 @@ fn done(op: &Op, name: u64, answer: Value, stands: Option<&Standing>, is_again: 
     let totals = stands.map_or_else(Totals::default, |s| s.totals);
     Ok(match op {
         Op::NoteFailure { .. } => Done::Stored,
-        Op::AddJob { record, .. } if record.stage_of.is_none() && number(&answer) == Some(1) => Done::JobIdTaken,
+        Op::AddJob { record, .. } if record.stage_of.is_none() && number(&answer) == Some(1) => {
+            Done::JobIdTaken
+        }
         // Told by the registry, which knows the keys.
         Op::AddJob { .. } => Done::JobAdded { older: None },
         Op::AppendItems { blob, items, .. } => {
