@@ -1,16 +1,15 @@
-//! Fills and copies memory in pieces, so that no single instruction takes long.
+//! Fills and copies memory and the table in pieces, so that no single instruction takes long.
 //!
 //! An engine ends a program at the head of a loop or of a function, never inside an instruction. One
 //! `memory.fill` of 1 GiB takes a second in Wasmtime (measured: its pages are new). Chromium is worse: in a
 //! loop without a call, of instructions that move 64 KiB each, `terminate()` is seen at once; with 256 KiB
-//! or 1 MiB it takes up to three seconds of a core more, and with 8 MiB it is never seen. So where a length
+//! or 1 MiB it takes up to three seconds of a core more, and with 8 MiB, or 20,000 elements of a table, it is
+//! never seen. So where a length
 //! is not known to be short, the instruction becomes a call of an added function, which does the same in a
 //! loop of pieces.
 //!
 //! What it does is the same to the bit: a range that is not there goes to the one instruction as it was,
 //! which traps before it writes anything; and a copy to above its source begins at its end.
-//!
-//! The instructions on tables are short as they are, because tables are small.
 use crate::check::{Function, Signatures};
 use crate::edit::{Edit, leb, signed_leb};
 use crate::rewrite::Additions;
@@ -19,16 +18,44 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use wasmparser::{FuncType, Operator, ValType};
 
-/// The most that one instruction fills or copies.
+/// The most that one instruction fills or copies of memory.
 pub const PIECE_BYTES_MAX: u32 = 64 << 10;
+/// The same of the table; an element takes hundreds of times as long as a byte.
+pub const PIECE_ELEMENTS_MAX: u32 = 64;
 
-/// What is done to memory.
+/// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Fill,
     Copy,
     /// From a data segment.
     Init(u32),
+    TableFill,
+    TableCopy,
+    /// From an element segment.
+    TableInit(u32),
+}
+
+impl Kind {
+    fn of(operator: &Operator<'_>) -> Option<Self> {
+        match operator {
+            Operator::MemoryFill { .. } => Some(Self::Fill),
+            Operator::MemoryCopy { .. } => Some(Self::Copy),
+            Operator::MemoryInit { data_index, .. } => Some(Self::Init(*data_index)),
+            Operator::TableFill { .. } => Some(Self::TableFill),
+            Operator::TableCopy { .. } => Some(Self::TableCopy),
+            Operator::TableInit { elem_index, .. } => Some(Self::TableInit(*elem_index)),
+            _ => None,
+        }
+    }
+
+    /// The most that one instruction of it does.
+    fn piece(self) -> u32 {
+        match self {
+            Self::Fill | Self::Copy | Self::Init(_) => PIECE_BYTES_MAX,
+            Self::TableFill | Self::TableCopy | Self::TableInit(_) => PIECE_ELEMENTS_MAX,
+        }
+    }
 }
 
 /// The fills and copies of a function that may be long.
@@ -42,15 +69,9 @@ pub(crate) struct Bulk {
 impl Bulk {
     /// One instruction, in the module's order.
     pub(crate) fn note(&mut self, operator: &Operator<'_>, at: Range<usize>) {
-        let kind = match operator {
-            Operator::MemoryFill { .. } => Some(Kind::Fill),
-            Operator::MemoryCopy { .. } => Some(Kind::Copy),
-            Operator::MemoryInit { data_index, .. } => Some(Kind::Init(*data_index)),
-            _ => None,
-        };
-        let is_long = self.constant.is_none_or(|length| length > PIECE_BYTES_MAX);
-        self.places
-            .extend(kind.filter(|_| is_long).map(|kind| (kind, at)));
+        let is_long = |kind: &Kind| self.constant.is_none_or(|length| length > kind.piece());
+        let kind = Kind::of(operator).filter(is_long);
+        self.places.extend(kind.map(|kind| (kind, at)));
         self.constant = match operator {
             Operator::I32Const { value } => Some(value.cast_unsigned()),
             _ => None,
@@ -58,22 +79,32 @@ impl Bulk {
     }
 }
 
-/// The data segments that are longer than a piece: their lengths by their index.
+/// How long the segments are that can be longer than a piece.
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
+    pub(crate) data: Lengths,
+    pub(crate) elements: Lengths,
+}
+
+/// By their index; only of those that are long.
+#[derive(Debug, Default)]
+pub(crate) struct Lengths {
     next: u32,
     long: BTreeMap<u32, u32>,
 }
 
-impl Segments {
+impl Lengths {
     /// The next one, in the module's order.
-    pub(crate) fn note(&mut self, bytes: usize) {
-        // A module is shorter than that.
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        if bytes > PIECE_BYTES_MAX {
-            self.long.insert(self.next, bytes);
+    pub(crate) fn note(&mut self, length: u32) {
+        if length > PIECE_ELEMENTS_MAX {
+            self.long.insert(self.next, length);
         }
         self.next += 1;
+    }
+
+    /// `None` where no more than a piece is there: more than that traps at once.
+    fn of(&self, segment: u32, piece: u32) -> Option<u32> {
+        self.long.get(&segment).copied().filter(|length| *length > piece)
     }
 }
 
@@ -88,18 +119,16 @@ pub(crate) fn divide(
     let places = functions.iter().flat_map(|function| &function.bulk.places);
     let kinds: BTreeSet<Kind> = places.map(|(kind, _)| *kind).collect();
     for kind in kinds {
-        let (name, body) = match kind {
-            Kind::Fill => ("elytra: fill", fill()),
-            Kind::Copy => ("elytra: copy", copy()),
-            Kind::Init(segment) => match segments.long.get(&segment) {
-                Some(bytes) => ("elytra: init", init(segment, *bytes)),
-                // More than a piece is more than there is, which traps at once.
-                None => continue,
-            },
+        let Some((name, body)) = body(kind, segments) else {
+            continue;
         };
         let own = signatures.functions.len() + additions.functions.len();
         additions.divided += call_instead(functions, kind, own);
-        let ty = types.index(&FuncType::new([ValType::I32; 3], []));
+        let from = match kind {
+            Kind::TableFill => ValType::FUNCREF,
+            _ => ValType::I32,
+        };
+        let ty = types.index(&FuncType::new([ValType::I32, from, ValType::I32], []));
         additions.functions.push(leb(ty as usize));
         additions.bodies.push([leb(body.len()), body].concat());
         additions
@@ -131,6 +160,7 @@ const CALL: u8 = 0x10;
 const LOCAL_GET: u8 = 0x20;
 const LOCAL_SET: u8 = 0x21;
 const MEMORY_SIZE: [u8; 2] = [0x3f, 0];
+const TABLE_SIZE: [u8; 3] = [0xfc, 16, 0];
 const I32_CONST: u8 = 0x41;
 const I64_CONST: u8 = 0x42;
 const I32_GT_U: u8 = 0x4b;
@@ -145,107 +175,155 @@ const I64_EXTEND_I32_U: u8 = 0xad;
 const MEMORY_INIT: [u8; 2] = [0xfc, 8];
 const MEMORY_COPY: [u8; 4] = [0xfc, 10, 0, 0];
 const MEMORY_FILL: [u8; 3] = [0xfc, 11, 0];
+const TABLE_INIT: [u8; 2] = [0xfc, 12];
+const TABLE_COPY: [u8; 4] = [0xfc, 14, 0, 0];
+const TABLE_FILL: [u8; 3] = [0xfc, 17, 0];
 const EMPTY_BLOCK: u8 = 0x40;
 /// Bytes of a page, as a power of two.
 const PAGE_BITS: u8 = 16;
 
-/// The parameters: where to, a byte or where from, and how many bytes.
+/// The parameters: where to, a value or where from, and how much.
 const TO: u8 = 0;
 const FROM: u8 = 1;
 const LENGTH: u8 = 2;
 
-/// `while length > PIECE { fill(to, value, PIECE); to += PIECE; length -= PIECE }`, if all of it is in memory, and
-/// then the rest.
-fn fill() -> Vec<u8> {
-    let whole = [&get_all()[..], &MEMORY_FILL].concat();
-    let piece = [&get_all()[..4], &piece_bytes(), &MEMORY_FILL].concat();
-    let forwards = again(&[piece, step(TO, I32_ADD), step(LENGTH, I32_SUB)].concat());
-    [
-        // No locals of its own.
-        &[0][..],
-        &is_long(),
-        &when(&[is_within(TO), when(&forwards)].concat()),
-        &whole,
-        &[END],
-    ]
-    .concat()
-}
-
-/// The same; from the end where it goes upwards, because what it has not read yet lies below.
-fn copy() -> Vec<u8> {
-    let whole = [&get_all()[..], &MEMORY_COPY].concat();
-    let piece = [&get_all()[..4], &piece_bytes(), &MEMORY_COPY].concat();
-    let forwards = again(
-        &[
-            piece,
-            step(TO, I32_ADD),
-            step(FROM, I32_ADD),
-            step(LENGTH, I32_SUB),
+/// The name and body of a kind's function; `None` where the instruction is short as it is.
+fn body(kind: Kind, segments: &Segments) -> Option<(&'static str, Vec<u8>)> {
+    let init = |op: [u8; 2], segment: u32| [&op[..], &leb(segment as usize), &[0]].concat();
+    let (name, op, source) = match kind {
+        Kind::Fill => ("elytra: fill", MEMORY_FILL.to_vec(), Source::Value),
+        Kind::Copy => ("elytra: copy", MEMORY_COPY.to_vec(), Source::Same),
+        Kind::TableFill => ("elytra: fill table", TABLE_FILL.to_vec(), Source::Value),
+        Kind::TableCopy => ("elytra: copy table", TABLE_COPY.to_vec(), Source::Same),
+        Kind::Init(segment) => {
+            let source = Source::Segment(segments.data.of(segment, kind.piece())?);
+            ("elytra: init", init(MEMORY_INIT, segment), source)
+        }
+        Kind::TableInit(segment) => {
+            let source = Source::Segment(segments.elements.of(segment, kind.piece())?);
+            ("elytra: init table", init(TABLE_INIT, segment), source)
+        }
+    };
+    let size = match kind {
+        Kind::Fill | Kind::Copy | Kind::Init(_) => [
+            &MEMORY_SIZE[..],
+            &[I64_EXTEND_I32_U, I64_CONST, PAGE_BITS, I64_SHL],
         ]
         .concat(),
-    );
-    let at_end = |from: u8| [LOCAL_GET, from, LOCAL_GET, LENGTH, I32_ADD];
-    let last = [&at_end(TO)[..], &at_end(FROM), &piece_bytes(), &MEMORY_COPY].concat();
-    let backwards = again(&[step(LENGTH, I32_SUB), last].concat());
-    let either = [
-        &[LOCAL_GET, TO, LOCAL_GET, FROM, I32_LE_U, IF, EMPTY_BLOCK][..],
-        &forwards,
-        &[ELSE],
-        &backwards,
-        &[END],
-    ]
-    .concat();
-    let both = [is_within(TO), is_within(FROM), vec![I32_AND]].concat();
-    [
-        &[0][..],
-        &is_long(),
-        &when(&[both, when(&either)].concat()),
-        &whole,
-        &[END],
-    ]
-    .concat()
+        _ => [&TABLE_SIZE[..], &[I64_EXTEND_I32_U]].concat(),
+    };
+    let division = Division {
+        op,
+        piece: [&[I32_CONST][..], &signed_leb(kind.piece().into())].concat(),
+        size,
+        source,
+    };
+    Some((name, division.body()))
 }
 
-/// The same from a segment of so many bytes. One that was dropped has none, and the first piece traps.
-fn init(segment: u32, bytes: u32) -> Vec<u8> {
-    let init = [&MEMORY_INIT[..], &leb(segment as usize), &[0]].concat();
-    let whole = [&get_all()[..], &init].concat();
-    let piece = [&get_all()[..4], &piece_bytes(), &init].concat();
-    let forwards = again(
-        &[
-            piece,
-            step(TO, I32_ADD),
-            step(FROM, I32_ADD),
-            step(LENGTH, I32_SUB),
+/// Where it comes from.
+enum Source {
+    /// One value for all.
+    Value,
+    /// The memory or table that it goes to, too.
+    Same,
+    /// A segment of this length. One that was dropped has none, and the first piece traps.
+    Segment(u32),
+}
+
+/// An instruction, and what its function needs.
+struct Division {
+    op: Vec<u8>,
+    /// Pushes a piece's length.
+    piece: Vec<u8>,
+    /// Pushes the size of memory or table, in 64 bits.
+    size: Vec<u8>,
+    source: Source,
+}
+
+impl Division {
+    /// If more than a piece is asked for and all of it is there: piece after piece, while more than one is left.
+    /// And then the rest.
+    fn body(&self) -> Vec<u8> {
+        let pieces = match self.source {
+            Source::Value => self.forwards(&[]),
+            Source::Segment(_) => self.forwards(&self.step(FROM, I32_ADD)),
+            // What was not read yet must not be overwritten.
+            Source::Same => [
+                &[LOCAL_GET, TO, LOCAL_GET, FROM, I32_LE_U, IF, EMPTY_BLOCK][..],
+                &self.forwards(&self.step(FROM, I32_ADD)),
+                &[ELSE],
+                &self.backwards(),
+                &[END],
+            ]
+            .concat(),
+        };
+        let is_there = [self.target_is_there(), self.source_is_there()].concat();
+        [
+            // No locals of its own.
+            &[0][..],
+            &self.is_long(),
+            &when(&[is_there, when(&pieces)].concat()),
+            &[LOCAL_GET, TO, LOCAL_GET, FROM, LOCAL_GET, LENGTH],
+            &self.op,
+            &[END],
         ]
-        .concat(),
-    );
-    let segment_end = [&[I64_CONST][..], &signed_leb(bytes.into()), &[I64_LE_U]].concat();
-    let both = [is_within(TO), end_of(FROM).to_vec(), segment_end, vec![I32_AND]].concat();
-    [
-        &[0][..],
-        &is_long(),
-        &when(&[both, when(&forwards)].concat()),
-        &whole,
-        &[END],
-    ]
-    .concat()
+        .concat()
+    }
+
+    fn forwards(&self, move_source: &[u8]) -> Vec<u8> {
+        let (to, length) = (self.step(TO, I32_ADD), self.step(LENGTH, I32_SUB));
+        self.again(
+            &[
+                &[LOCAL_GET, TO, LOCAL_GET, FROM][..],
+                &self.piece,
+                &self.op,
+                &to,
+                move_source,
+                &length,
+            ]
+            .concat(),
+        )
+    }
+
+    fn backwards(&self) -> Vec<u8> {
+        let at_end = |from: u8| [LOCAL_GET, from, LOCAL_GET, LENGTH, I32_ADD];
+        let length = self.step(LENGTH, I32_SUB);
+        self.again(&[&length[..], &at_end(TO), &at_end(FROM), &self.piece, &self.op].concat())
+    }
+
+    /// Whether more than a piece is left.
+    fn is_long(&self) -> Vec<u8> {
+        [&[LOCAL_GET, LENGTH][..], &self.piece, &[I32_GT_U]].concat()
+    }
+
+    fn target_is_there(&self) -> Vec<u8> {
+        [&end_of(TO)[..], &self.size, &[I64_LE_U]].concat()
+    }
+
+    /// And the source, where it is a range.
+    fn source_is_there(&self) -> Vec<u8> {
+        let size = match self.source {
+            Source::Value => return Vec::new(),
+            Source::Same => self.size.clone(),
+            Source::Segment(length) => [&[I64_CONST][..], &signed_leb(length.into())].concat(),
+        };
+        [&end_of(FROM)[..], &size, &[I64_LE_U, I32_AND]].concat()
+    }
+
+    /// Moves a parameter by a piece.
+    fn step(&self, what: u8, by: u8) -> Vec<u8> {
+        [&[LOCAL_GET, what][..], &self.piece, &[by, LOCAL_SET, what]].concat()
+    }
+
+    /// Does that while more than a piece is left, at least once.
+    fn again(&self, what: &[u8]) -> Vec<u8> {
+        let is_long = self.is_long();
+        [&[LOOP, EMPTY_BLOCK][..], what, &is_long, &[BR_IF, 0, END]].concat()
+    }
 }
 
-fn get_all() -> [u8; 6] {
-    [LOCAL_GET, TO, LOCAL_GET, FROM, LOCAL_GET, LENGTH]
-}
-
-fn piece_bytes() -> Vec<u8> {
-    [&[I32_CONST][..], &signed_leb(PIECE_BYTES_MAX.into())].concat()
-}
-
-/// Whether more than a piece is left.
-fn is_long() -> Vec<u8> {
-    [&[LOCAL_GET, LENGTH][..], &piece_bytes(), &[I32_GT_U]].concat()
-}
-
-/// Where the range from there on ends.
+/// Where the range from there on ends, in 64 bits.
 fn end_of(from: u8) -> [u8; 7] {
     [
         LOCAL_GET,
@@ -256,22 +334,6 @@ fn end_of(from: u8) -> [u8; 7] {
         I64_EXTEND_I32_U,
         I64_ADD,
     ]
-}
-
-/// Whether the range from there on lies in memory.
-fn is_within(from: u8) -> Vec<u8> {
-    let size = [I64_EXTEND_I32_U, I64_CONST, PAGE_BITS, I64_SHL, I64_LE_U];
-    [&end_of(from)[..], &MEMORY_SIZE, &size].concat()
-}
-
-/// Moves a parameter by a piece.
-fn step(what: u8, by: u8) -> Vec<u8> {
-    [&[LOCAL_GET, what][..], &piece_bytes(), &[by, LOCAL_SET, what]].concat()
-}
-
-/// Does that while more than a piece is left, at least once.
-fn again(what: &[u8]) -> Vec<u8> {
-    [&[LOOP, EMPTY_BLOCK][..], what, &is_long(), &[BR_IF, 0, END]].concat()
 }
 
 /// Does that if what was pushed says so.

@@ -21,7 +21,7 @@ mod rewrite;
 pub mod script;
 mod types;
 
-pub use bulk::PIECE_BYTES_MAX;
+pub use bulk::{PIECE_BYTES_MAX, PIECE_ELEMENTS_MAX};
 pub use check::imports::{WASI, WASI_MODULE};
 pub use depth::{EXCEEDED, STACK_BYTES_MAX, UNCOUNTED_BYTES_MAX};
 pub use marker::MARKER_SECTION;

@@ -1,5 +1,5 @@
 //! Tells what was found in a module and what was done so that it computes the same everywhere.
-use crate::bulk::PIECE_BYTES_MAX;
+use crate::bulk::{PIECE_BYTES_MAX, PIECE_ELEMENTS_MAX};
 use crate::check::Shape;
 use crate::depth::STACK_BYTES_MAX;
 use crate::limits::MEMORY_BYTES_MAX;
@@ -100,9 +100,11 @@ fn depth(shape: &Shape, additions: &Additions) -> Option<String> {
 fn bulk(additions: &Additions) -> Option<String> {
     (additions.divided > 0).then(|| {
         format!(
-            "Memory is filled and copied at {} places in pieces of at most {} KiB, so that it can be stopped",
+            "Memory or the table is filled or copied at {} places in pieces of at most {} KiB or {} elements, so that \
+             it can be stopped",
             additions.divided,
-            PIECE_BYTES_MAX >> 10
+            PIECE_BYTES_MAX >> 10,
+            PIECE_ELEMENTS_MAX
         )
     })
 }

@@ -77,7 +77,12 @@ pub(crate) fn check(module: &[u8]) -> Result<Shape, Refusal> {
 }
 
 fn count<T>(list: &[T]) -> u32 {
-    u32::try_from(list.len()).unwrap_or(u32::MAX)
+    length(list.len())
+}
+
+/// No module is so long.
+fn length(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
 }
 
 impl Shape {
@@ -145,7 +150,7 @@ impl Shape {
                     section.range().start,
                 )?;
                 section.into_iter().try_for_each(|segment| {
-                    self.segments.note(segment?.data.len());
+                    self.segments.data.note(length(segment?.data.len()));
                     Ok(())
                 })
             }
@@ -200,11 +205,13 @@ impl Shape {
         for segment in section {
             match segment?.items {
                 ElementItems::Functions(functions) => {
+                    self.segments.elements.note(functions.count());
                     for function in functions {
                         self.referenced.push(function?);
                     }
                 }
                 ElementItems::Expressions(_, expressions) => {
+                    self.segments.elements.note(expressions.count());
                     for expression in expressions {
                         self.references(&expression?)?;
                     }

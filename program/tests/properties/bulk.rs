@@ -77,7 +77,7 @@ const BADLY: [(&str, u32, u32, u32); 15] = [
     ("short", 0, 0, PIECE + 1),
 ];
 
-fn call((what, to, from, length): (&str, u32, u32, u32)) -> String {
+pub(crate) fn call((what, to, from, length): (&str, u32, u32, u32)) -> String {
     format!("(call ${what} (i32.const {to}) (i32.const {from}) (i32.const {length}))")
 }
 

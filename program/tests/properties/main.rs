@@ -7,6 +7,7 @@ mod bulk;
 mod cases;
 mod generate;
 mod native;
+mod tables;
 mod torture;
 
 use native::{Seen, Settings, engine};
