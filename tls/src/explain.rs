@@ -2,6 +2,7 @@
 use rustls::{AlertDescription, CertificateError, Error as Tls};
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 const DAY_S: u64 = 24 * 60 * 60;
 
@@ -10,10 +11,13 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     find(error).map(in_words)
 }
 
-/// Causes hide in errors of input and output, which do not name them as their source.
+/// Causes hide in errors of input and output, and in shared ones, which do not name them as their source.
 fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Tls> {
     if let Some(found) = error.downcast_ref::<Tls>() {
         return Some(found);
+    }
+    if let Some(shared) = error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+        return find(&**shared);
     }
     let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     if let Some(inner) = inner
@@ -37,7 +41,8 @@ fn in_words(error: &Tls) -> String {
 
 fn of_certificate(problem: &CertificateError) -> String {
     match problem {
-        CertificateError::UnknownIssuer => "its certificate was signed by an authority that this machine does not \
+        // The second: an authority of that name is known, and it was another one.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => "its certificate was signed by an authority that this machine does not \
             know: name the authority's file with --ca-file or ELYTRA_CA_FILE"
             .into(),
         CertificateError::Expired => expired(None),

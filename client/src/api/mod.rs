@@ -388,7 +388,13 @@ fn away(server: String, error: &reqwest::Error) -> Error {
         Some(why) => Error::Untrusted { server, why },
         None => Error::Unreachable {
             server,
-            why: innermost(error),
+            why: match innermost(error) {
+                // The first bytes of an alert of TLS.
+                why if why.contains("invalid HTTP version") => {
+                    format!("{why}: if it speaks TLS, its address begins with https://")
+                }
+                why => why,
+            },
         },
     }
 }

@@ -8,6 +8,7 @@ use super::problem::{ApiError, ApiResult, kind};
 use crate::accept::Tls;
 use crate::config::Settings;
 use axum::http::header::HOST;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -43,7 +44,7 @@ impl Hosts {
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> ApiResult<()> {
         let named = headers.get_all(HOST).iter();
         let named = named.map(|name| name.to_str().unwrap_or("(not a text)"));
-        let mut named = named.chain(uri.authority().map(|authority| authority.as_str()));
+        let mut named = named.chain(uri.authority().map(Authority::as_str));
         match named.find(|name| !self.is_ours(name)) {
             Some(name) => Err(refused(name)),
             None => Ok(()),

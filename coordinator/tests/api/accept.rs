@@ -100,7 +100,7 @@ async fn what_was_asked_before_the_shutdown_is_answered() {
     let address = server.address;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream
-        .write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        .write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await
         .unwrap();
     let mut answer = [0; 1024];

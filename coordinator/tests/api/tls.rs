@@ -1,4 +1,4 @@
-//! Promise 24, without the certificates that renew themselves: nothing but TLS 1.2 and 1.3, and a new certificate
+//! Promise 24 (certificates that renew themselves are tried in `acme`): nothing but TLS 1.2 and 1.3, and a new certificate
 //! drops nobody.
 use crate::support::{Server, soon};
 use promise::{amount, kept};

@@ -40,6 +40,55 @@ fn outlast(world: &mut World, from_ms: u64) {
 }
 
 #[test]
+fn a_redis_that_speaks_tls_is_believed_by_its_authority_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let [own, other] =
+        [(); 2].map(|()| rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap());
+    let certificate = write("own.pem", &own.cert.pem());
+    let key = write("key.pem", &own.signing_key.serialize_pem());
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let settings = [
+        ("--appendonly", "yes"),
+        ("--tls-port", &port.to_string()),
+        ("--tls-cert-file", certificate.to_str().unwrap()),
+        ("--tls-key-file", key.to_str().unwrap()),
+        ("--tls-auth-clients", "no"),
+    ];
+    let _server = RedisServer::start(&settings.map(|(name, value)| [name, value]).concat());
+    let open = |ca_file| {
+        let options = RedisOptions {
+            ca_file: Some(ca_file),
+            ..RedisOptions::new(format!("rediss://localhost:{port}/0"))
+        };
+        RedisStore::open(&options)
+    };
+    let mut world = World {
+        store: Box::new(open(certificate).unwrap()),
+        job: job_id(0),
+    };
+    world.one(add(world.job, 100));
+    let told = open(write("other.pem", &other.cert.pem()))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        told.contains("is not believed") && told.contains("CA_FILE"),
+        "{told}"
+    );
+    let told = open(folder.path().join("none.pem")).err().unwrap().to_string();
+    assert!(told.contains("none.pem"), "{told}");
+}
+
+#[test]
 fn two_coordinators_share_a_job() {
     let server = RedisServer::durable();
     let (mut a, mut b) = (coordinator(&server), coordinator(&server));

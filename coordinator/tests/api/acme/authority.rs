@@ -226,10 +226,7 @@ impl Shared {
             let wanted = signed.payload(&key).ok_or(denied)?;
             return self.account(key, &wanted);
         }
-        let account = signed.header["kid"]
-            .as_str()
-            .and_then(|url| number(url))
-            .ok_or(malformed)?;
+        let account = signed.header["kid"].as_str().and_then(number).ok_or(malformed)?;
         let key = self.books().accounts.get(account).cloned().ok_or(denied)?;
         let wanted = signed.payload(&key).ok_or(denied)?;
         self.of_account(account, &key, path, &wanted).await
