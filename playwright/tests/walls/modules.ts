@@ -9,6 +9,7 @@ const IMPORTS = `
 /** The bytes of a module from its text. */
 function wat(text: string): Uint8Array<ArrayBuffer> {
   const module = binaryen.parseText(text);
+  module.setFeatures(binaryen.Features.BulkMemory | binaryen.Features.ReferenceTypes);
   const bytes = Uint8Array.from(module.emitBinary());
   module.dispose();
   return bytes;
@@ -27,8 +28,11 @@ export const ENDLESS: Record<string, Uint8Array<ArrayBuffer>> = {
   "a loop": kernel("(loop $for_ever (br $for_ever))"),
   "a loop before the entry": kernel("", { functions: "(start $first) (func $first (loop $for_ever (br $for_ever)))" }),
   "copies of 1 MiB": copies(0x100000),
-  // As it is here, Chromium's `terminate()` never ends it; admission divides it.
+  // As these two are here, Chromium's `terminate()` never ends them; admission divides them.
   "copies of 64 MiB": copies(0x3fffff0),
+  "fills of the table": kernel("(loop $for_ever (table.fill $all (i32.const 0) (ref.null func) (i32.const 20000)) (br $for_ever))", {
+    functions: "(table $all 20000 20000 funcref)",
+  }),
 };
 
 /** Calls itself without end. */
