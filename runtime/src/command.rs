@@ -11,6 +11,9 @@ use wasmtime::{Caller, Linker, Module};
 
 const _: () = assert!(wasi::ITEMS_MAX == protocol::limits::GRAIN_MAX);
 
+/// Random bytes that are made at a time: a multiple of 8, so that they are those of one request.
+const RANDOM_BYTES_MAX: u32 = 1 << 20;
+
 /// Thrown through a command that ended its process.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -43,7 +46,30 @@ wasi::each_function!(link_all);
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     link_calls(linker)?;
     linker.func_wrap(wasi::IMPORT_MODULE, "proc_exit", proc_exit)?;
+    // The one function whose work has no bound but the memory; the others move no more than input and output have.
+    linker.allow_shadowing(true);
+    linker.func_wrap(wasi::IMPORT_MODULE, "random_get", random_get)?;
+    linker.allow_shadowing(false);
     Ok(())
+}
+
+/// The same bytes in pieces; between them it is seen whether the run's time is over.
+fn random_get(mut caller: Caller<'_, State>, buffer: u32, length: u32) -> wasmtime::Result<u32> {
+    let (memory, _) = split(&mut caller, "random_get")?;
+    let is_there = u64::from(buffer) + u64::from(length) <= memory.len() as u64;
+    let piece_max = if is_there { RANDOM_BYTES_MAX } else { u32::MAX };
+    let mut done = 0;
+    loop {
+        let piece = piece_max.min(length - done);
+        let (memory, process) = split(&mut caller, "random_get")?;
+        let answer = calls::random_get(process, &mut SliceMemory(memory), buffer + done, piece);
+        let errno = answer.map_err(|ended| wasmtime::Error::new(ProcessEnded(ended)))?;
+        done += piece;
+        if errno != 0 || done == length {
+            return Ok(errno);
+        }
+        let _ = caller.data_mut().tick()?;
+    }
 }
 
 fn proc_exit(mut caller: Caller<'_, State>, code: u32) -> wasmtime::Result<()> {

@@ -348,6 +348,40 @@ fn the_time_is_that_of_all_processes() {
 }
 
 #[test]
+fn large_requests_for_chance_end_with_the_time_and_give_what_small_ones_give() {
+    let imports = r#"(import "wasi_snapshot_preview1" "random_get" (func $get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))"#;
+    let of = |body: &str| {
+        let text = format!(
+            r#"(module {imports} (memory (export "memory") 1000 1000) (func (export "_start") (local $at i32) {body}))"#
+        );
+        prepare(wat::parse_str(&text).unwrap())
+    };
+    let endless = of("(loop $again (drop (call $get (i32.const 0) (i32.const 65536000))) (br $again))");
+    let limits = Limits {
+        time_ms: 20,
+        ..LIMITS
+    };
+    let report = run(&endless, text("{}", &[""]), &limits);
+    assert_eq!(report.outcome, RunOutcome::OutOfTime);
+    assert!(report.cpu_us < 60_000, "{} µs", report.cpu_us);
+    // The last bytes of 3 MiB, asked for at once and a page at a time.
+    let tail = r"(i32.store (i32.const 8) (i32.const 3145984)) (i32.store (i32.const 12) (i32.const 16))
+        (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))";
+    let at_once = of(&format!(
+        "(drop (call $get (i32.const 272) (i32.const 3145728))) {tail}"
+    ));
+    let by_page = of(&format!(
+        "(loop $again (drop (call $get (i32.add (local.get $at) (i32.const 272)) (i32.const 65536)))
+            (local.set $at (i32.add (local.get $at) (i32.const 65536)))
+            (br_if $again (i32.lt_u (local.get $at) (i32.const 3145728)))) {tail}"
+    ));
+    let last = |program: &Prepared| run(program, text("{}", &[""]), &LIMITS).outcome;
+    assert_eq!(last(&at_once), last(&by_page));
+    assert!(matches!(last(&at_once), RunOutcome::Finished(bytes) if bytes.len() > 16));
+}
+
+#[test]
 fn a_memory_bomb_is_out_of_memory() {
     let body = "(loop (br_if 0 (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable";
     assert_eq!(
