@@ -351,6 +351,42 @@ mod tests {
     }
 
     #[test]
+    fn names_and_certificates_are_checked_at_the_start() {
+        let none = tempfile::NamedTempFile::new().unwrap();
+        let load = |flags: &[(&str, &str)]| Config::load(Some(none.path()), [], &pairs(flags));
+        let error = |flags: &[(&str, &str)]| load(flags).unwrap_err().to_string();
+        for wrong in [
+            "https://example.org",
+            "example.org:443",
+            "127.0.0.1",
+            "a..b",
+            "*.*.org",
+        ] {
+            assert!(
+                error(&[("hosts", wrong)]).contains("must be names such as"),
+                "{wrong}"
+            );
+            assert!(
+                error(&[("acme_domains", wrong)]).contains("must be names such as"),
+                "{wrong}"
+            );
+        }
+        assert!(error(&[("acme_domains", "*.example.org")]).contains("cannot prove"));
+        assert!(error(&[("acme_directory", "http://example.org")]).contains("letsencrypt-staging"));
+        let two = [
+            ("tls_cert_file", "a"),
+            ("tls_key_file", "b"),
+            ("acme_domains", "a.org"),
+        ];
+        assert!(error(&two).contains("two sources"));
+        let settings = load(&[("hosts", "A.org, *.b.org,*"), ("acme_domains", "a.org")])
+            .unwrap()
+            .settings;
+        assert_eq!(settings.hosts, ["a.org", "*.b.org", "*"]);
+        assert!(settings.speaks_tls() && settings.acme_directory.contains("api.letsencrypt.org"));
+    }
+
+    #[test]
     fn origins_are_a_list_in_the_file_and_have_commas_elsewhere() {
         let file = file("cors_origins = [\"https://a.org\", \"http://localhost:81\"]");
         let config = Config::load(Some(file.path()), [], &[]).unwrap();
