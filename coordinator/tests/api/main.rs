@@ -1,8 +1,8 @@
 //! The API over a real socket, with the real engine and the embedded store.
 mod accept;
 mod access;
-mod acme;
 mod accounts;
+mod acme;
 mod bad_input;
 mod blobs;
 mod child;

@@ -338,7 +338,10 @@ async fn a_token_revoked_at_one_coordinator_is_dead_at_the_other() {
     socket.send(frame(&hello(7, Some(text), 8))).await.unwrap();
     socket.next().await.unwrap().unwrap();
     let url = format!("http://{}/api/v1/events", there.address);
-    let events = tls::plain_http().unwrap().build().unwrap()
+    let events = tls::plain_http()
+        .unwrap()
+        .build()
+        .unwrap()
         .get(url)
         .bearer_auth(text)
         .send()
