@@ -10,7 +10,7 @@
 //! | user | nobody, where the worker is root; no capabilities |
 //! | Landlock | no path, no port, no signal to others |
 //! | limits | memory for its slots; no core file, no further process, few descriptors (for what is in memory) |
-//! | seccomp | memory, its socket, clocks, locks among its threads |
+//! | seccomp | memory, its socket, clocks, its threads' timers, locks among its threads |
 //!
 //! The filter alone forbids nearly all of it; the other walls stand behind it, for the day on which a call that it
 //! allows does more than it should, or a kernel lacks it.
