@@ -28,7 +28,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 const BREAKS_MAX: u32 = 8;
 /// What a shard may take beyond its wall time before its process counts as stuck.
 const LATE_MAX: Duration = Duration::from_secs(15);
-/// The same for one that was told to stop: what cannot be interrupted is an operation on all of its memory.
+/// The same for one that was told to stop, which takes a tick: the rest is for a machine that is busy.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// A day: what a guest process says it took is summed up elsewhere, and one that lies must not break that.
