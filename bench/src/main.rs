@@ -178,11 +178,17 @@ async fn dispatch_row(
     Ok(())
 }
 
+/// Rounds of each trust level, by turns; the fastest of each counts, because other programs use the cores too.
+const TRUST_ROUNDS: usize = 3;
+
 /// What it costs the coordinator that strangers' answers are checked.
 async fn trust_row(options: &Options, table: &mut Table) -> Result<()> {
     let run = null_run(16, 64, 16, options.shards);
-    let private = dispatch::trusted_per_second(&NORMAL, run, Trust::Private).await?;
-    let standard = dispatch::trusted_per_second(&NORMAL, run, Trust::Standard).await?;
+    let (mut private, mut standard) = (0.0f64, 0.0f64);
+    for _ in 0..TRUST_ROUNDS {
+        private = private.max(dispatch::trusted_per_second(&NORMAL, run, Trust::Private).await?);
+        standard = standard.max(dispatch::trusted_per_second(&NORMAL, run, Trust::Standard).await?);
+    }
     table.note(&format!(
         "16 strangers and 4 trusted workers, window 64: {private:.0}/s at private, {standard:.0}/s at standard"
     ));
