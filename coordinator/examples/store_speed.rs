@@ -148,6 +148,7 @@ fn add(job: JobId) -> Op {
         program: ProgramHash::of(b""),
         owner: "speed".into(),
         submitted_ms: 0,
+        taken_by: 1,
         source: Source::Range { start: 0, step: 1 },
         picture: false,
         stage_of: None,

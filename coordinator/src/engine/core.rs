@@ -83,6 +83,8 @@ pub(crate) struct Core {
     pub(super) reductions: mpsc::Sender<JobId>,
     writer: Writer,
     clock: Clock,
+    /// Given to the last submission.
+    pub(super) last_id: JobId,
     handles_made: u32,
     sessions_made: u64,
     broken: bool,
@@ -135,6 +137,7 @@ impl Core {
             reductions,
             writer,
             clock,
+            last_id: JobId(0),
             handles_made: 0,
             sessions_made: 0,
             broken: false,

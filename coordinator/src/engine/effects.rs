@@ -3,7 +3,7 @@ use super::core::{Core, GONE_WORKERS_MAX, Waiter};
 use super::handle::{EngineError, NewJob, SessionOut, Steer, Submitted};
 use super::job::JobInfo;
 use super::ledger::Verified;
-use crate::store::{Done, Op, StoredJob, Totals};
+use crate::store::{Done, JobRecord, Op, StoredJob, Totals};
 use protocol::api::ItemsAdded;
 use protocol::cut::Cut;
 use protocol::ids::{BlobHash, JobId, SessionId};
@@ -282,10 +282,11 @@ impl Core {
     }
 
     /// Stores a new job and takes it up when it is durable.
-    pub(super) fn submit(&mut self, new: NewJob, answer: Answer<Submitted>) {
+    pub(super) fn submit(&mut self, mut new: NewJob, answer: Answer<Submitted>) {
         if let Err(error) = self.check_room() {
             return drop(answer.send(Err(error)));
         }
+        self.name(&mut new.record);
         let op = Op::AddJob {
             record: Box::new(new.record.clone()),
             items: new.items,
@@ -295,7 +296,7 @@ impl Core {
         };
         let then = move |core: &mut Core, done: Done| match done {
             Done::JobAdded { older: Some(id) } => drop(answer.send(Ok(Submitted { id, already: true }))),
-            Done::JobIdTaken => core.submit(new.renamed(), answer),
+            Done::JobIdTaken => core.submit(new, answer),
             _ => {
                 let id = new.record.id;
                 core.take_up(new);
@@ -303,6 +304,16 @@ impl Core {
             }
         };
         self.push(op, Waiter::Request(Box::new(then)));
+    }
+
+    /// Gives a submission an id that no other had here: in a burst many come in one millisecond, and that has but 65,536
+    /// ids to draw from. A later stage has its id from its job.
+    fn name(&mut self, record: &mut JobRecord) {
+        if record.stage_of.is_none() {
+            record.id = record.id.max(self.last_id.following());
+            record.taken_by = self.facts.epoch;
+            self.last_id = record.id;
+        }
     }
 
     fn take_up(&mut self, new: NewJob) {

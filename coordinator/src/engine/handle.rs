@@ -48,7 +48,7 @@ impl From<StoreError> for EngineError {
 /// A job that was checked and is ready to be stored.
 #[derive(Clone, Debug)]
 pub struct NewJob {
-    /// The job.
+    /// The job. Its id is the least that it may get; who takes it is filled in when it is submitted.
     pub record: JobRecord,
     /// Items known now.
     pub items: u64,
@@ -58,14 +58,6 @@ pub struct NewJob {
     pub chunk: Option<Chunk>,
     /// The idempotency key.
     pub key: Option<String>,
-}
-
-impl NewJob {
-    /// The same under the id that follows, as another job has this one.
-    pub(super) fn renamed(mut self) -> Self {
-        self.record.id = self.record.id.following();
-        self
-    }
 }
 
 /// What became of a submission.

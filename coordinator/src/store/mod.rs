@@ -68,6 +68,10 @@ pub struct JobRecord {
     pub owner: String,
     /// When it was submitted, in milliseconds since 1970.
     pub submitted_ms: u64,
+    /// The epoch of the coordinator that took the submission. One never gives an id twice, so two submissions differ in
+    /// their id or in this.
+    #[serde(default)]
+    pub taken_by: u32,
     /// Where its items come from.
     pub source: Source,
     /// Whether its outputs are tiles of a picture.
@@ -295,7 +299,7 @@ pub enum Done {
         /// The job that has the key.
         older: Option<JobId>,
     },
-    /// Somebody's job that was submitted in the same millisecond drew the same id.
+    /// A job that another coordinator took in the same millisecond drew the same id.
     JobIdTaken,
     /// Items were added; `None` when the job takes no more.
     ItemsAppended {

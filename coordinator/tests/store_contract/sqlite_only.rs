@@ -1,6 +1,6 @@
 //! What only the embedded store promises.
-use crate::world::{World, add, job_id, outputs, record, run};
-use coordinator::store::{Done, Op, SqliteOptions, SqliteStore, Store, StoreError, Synchronous};
+use crate::world::{World, add, job_id, outputs, run};
+use coordinator::store::{SqliteOptions, SqliteStore, Store, StoreError, Synchronous};
 use std::path::Path;
 
 fn world(options: &SqliteOptions) -> World {
@@ -20,23 +20,6 @@ fn a_folder_has_one_coordinator() {
     assert!(error.contains(&folder.path().display().to_string()), "{error}");
     drop(first);
     SqliteStore::open(&options).unwrap();
-}
-
-#[test]
-fn the_same_work_under_two_keys_is_two_jobs_although_they_drew_one_id() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut world = world(&SqliteOptions::new(folder.path()));
-    let submission = |key: &str| Op::AddJob {
-        record: Box::new(record(job_id(1))),
-        items: 1,
-        closed: true,
-        chunk: None,
-        key: Some(key.to_owned()),
-    };
-    let new = Done::JobAdded { older: None };
-    assert_eq!(world.one(submission("a")), new);
-    assert_eq!(world.one(submission("b")), Done::JobIdTaken);
-    assert_eq!(world.one(submission("a")), new, "the same again is the same job");
 }
 
 #[test]

@@ -42,6 +42,7 @@ pub(crate) fn record(id: JobId) -> JobRecord {
         spec,
         program,
         owner,
+        taken_by: 1,
         submitted_ms: NOW_MS,
         source,
         picture: false,

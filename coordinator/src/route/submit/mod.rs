@@ -99,6 +99,7 @@ async fn accept(app: &App, mut spec: JobSpec, owner: String, key: Option<String>
         program: program.hash,
         owner,
         submitted_ms: time_ms,
+        taken_by: 0,
         source: items.source,
         picture: entry.picture.is_some(),
         stage_of: None,

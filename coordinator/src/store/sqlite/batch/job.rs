@@ -21,7 +21,7 @@ impl Batch<'_> {
         key: Option<&str>,
     ) -> Result<Done, StoreError> {
         let json = serde_json::to_string(record).map_err(|e| corrupt("a job's record", e))?;
-        if record.stage_of.is_none() && self.is_anothers(record, &json, key)? {
+        if record.stage_of.is_none() && self.is_anothers(record.id, &json)? {
             return Ok(Done::JobIdTaken);
         }
         if let Some(older) = key.map_or(Ok(None), |key| self.take_key(record, key))? {
@@ -47,14 +47,11 @@ impl Batch<'_> {
         Ok(Done::JobAdded { older: None })
     }
 
-    /// Whether the id belongs to a job with another record, or with the same one under another key: clients that ask
-    /// for the same work in the same millisecond differ in nothing else.
-    fn is_anothers(&self, record: &JobRecord, json: &str, key: Option<&str>) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND (record <> ?2 OR (?3 IS NOT NULL AND NOT EXISTS \
-            (SELECT 1 FROM keys WHERE owner = ?4 AND key = ?3 AND job = ?1))))";
-        let values = params![int(record.id.0), json, key, record.owner];
+    /// Whether the id belongs to a job with another record.
+    fn is_anothers(&self, id: JobId, json: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND record <> ?2)";
         let statement = self.transaction.prepare_cached(sql);
-        let found = statement.and_then(|mut s| s.query_row(values, |row| row.get(0)));
+        let found = statement.and_then(|mut s| s.query_row(params![int(id.0), json], |row| row.get(0)));
         self.explained(found)
     }
 
