@@ -297,6 +297,8 @@ impl World {
                 self.cut(worker, for_us, for_us * 2);
             }
             Fault::Vanish { worker, back_us } => self.vanish(worker, back_us.min(left_us)),
+            // Who sleeps already does not fall asleep: what waits for its waking keeps its order.
+            Fault::Sleep { worker, .. } if self.nodes[worker].asleep_until_us > self.now_us => {}
             Fault::Sleep { worker, for_us } => {
                 self.nodes[worker].asleep_until_us = self.now_us + for_us.min(left_us);
             }
