@@ -460,7 +460,9 @@ impl World {
             .jobs
             .get(&job)
             .is_some_and(|stored| !stored.state.is_over());
-        if !self.coordinator.is_up() || !known {
+        // Nobody lets a job go on that they could not stop yet.
+        let too_early = person == Person::Resume && !self.paused.contains(&job);
+        if !self.coordinator.is_up() || !known || too_early {
             // They try again until it is there, or it is over.
             if !self.over.contains_key(&job) {
                 self.after(1_000_000, Event::Steer(job, person));
@@ -469,7 +471,10 @@ impl World {
         }
         self.line(&format!("job {job}: {person:?}"));
         let steer = match person {
-            Person::Pause => Steer::Pause,
+            Person::Pause => {
+                self.paused.insert(job);
+                Steer::Pause
+            }
             Person::Resume => Steer::Resume,
             Person::Cancel => Steer::Cancel { reason: None },
         };

@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::trace::Trace;
 use crate::twin::Sabotage;
 use protocol::limits;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Something that happens.
 #[derive(Debug)]
@@ -91,6 +91,8 @@ pub(crate) struct World {
     pub(crate) over: BTreeMap<usize, u64>,
     /// When each job was cancelled by somebody and that was handed to a scheduler.
     pub(crate) cancelled: BTreeMap<usize, u64>,
+    /// Jobs that somebody paused.
+    pub(crate) paused: BTreeSet<usize>,
     /// When a coordinator was last started or a commit last failed: cancelling waits for these.
     pub(crate) disturbed_us: u64,
     timers_rung: VecDeque<u64>,
@@ -123,6 +125,7 @@ impl World {
             faults_over: false,
             over: BTreeMap::new(),
             cancelled: BTreeMap::new(),
+            paused: BTreeSet::new(),
             disturbed_us: 0,
             timers_rung: VecDeque::new(),
             churn: None,

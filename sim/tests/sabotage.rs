@@ -122,11 +122,11 @@ fn sabotage_is_seen_where_checks_are_off() {
     }
 }
 
-/// In full: more than 10,000 honest visitors. In the short form one in ten has a machine that errs, so that some do.
+/// In full: more than 10,000 honest visitors. One in fifty has a machine that errs, in the short form one in ten, so that some do.
 #[test]
 fn honest_never_banned() {
     let case = Case {
-        faulty_permille: amount(100, 2),
+        faulty_permille: amount(100, 20),
         ..Case::honest(amount(40, 200), amount(30_000, 20_000), amount(10_000, 250_000))
     };
     let figures = run(case);
