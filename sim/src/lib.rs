@@ -11,6 +11,7 @@
 //! | `world` | the queue of events and the clock |
 //! | `coordinator` | the scheduler's shell: sessions, commits, being killed |
 //! | `node` | a worker's shell: slots, sleep, death |
+//! | `person` | who pauses, resumes and cancels jobs |
 //! | `network` | delay, order, cuts |
 //! | [`churn`] | half of the fleet vanishes, again and again |
 //! | `store` | what is durable |
@@ -24,6 +25,7 @@ pub mod churn;
 mod coordinator;
 mod network;
 mod node;
+mod person;
 pub mod plan;
 pub mod sabotage;
 mod store;
