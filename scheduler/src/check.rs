@@ -13,6 +13,9 @@ impl Scheduler {
         for (handle, job) in &self.jobs {
             self.check_places(*handle, &mut broken);
             check_checks(job, &mut broken);
+            if !job.claims.are_apart() {
+                broken.push(format!("{}: a shard is under two claims", job.seed.id));
+            }
             if job
                 .leases
                 .iter()

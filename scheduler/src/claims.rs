@@ -17,6 +17,15 @@ struct Held {
 }
 
 impl Claims {
+    /// The claims that cover any shard of a run. Claims never overlap.
+    pub(crate) fn across(&self, run: ShardRun) -> Vec<ClaimId> {
+        let before_end = self.held.range(..run.end()).rev();
+        before_end
+            .take_while(|(_, held)| held.run.end() > run.first)
+            .map(|(_, held)| held.claim)
+            .collect()
+    }
+
     pub(crate) fn add(&mut self, claim: ClaimId, run: ShardRun) {
         self.held.insert(
             run.first,
@@ -26,6 +35,12 @@ impl Claims {
                 unsettled: run.count,
             },
         );
+    }
+
+    /// Whether every shard is under one claim at most.
+    pub(crate) fn are_apart(&self) -> bool {
+        let held = || self.held.values().map(|held| held.run);
+        held().zip(held().skip(1)).all(|(a, b)| a.end() <= b.first)
     }
 
     /// The claim over a shard, and the shard behind the last that it covers in one run.

@@ -138,6 +138,7 @@ impl Scheduler {
         if let Some(checks) = &mut job.checks {
             checks.report.executions += u64::from(part.count);
         }
+        job.executed_rate.add(self.now_ms, u64::from(part.count));
         let (key, items) = (job.speed_key, job.items_in(part));
         if let Some(worker) = self.workers.get_mut(&session) {
             let item_ms = worker.measured(key, part.count, items, busy_us);

@@ -63,7 +63,7 @@ pub(crate) fn claim_shards<'a>(
     if is_pilot {
         return (2 * slots).max(1);
     }
-    let by_rate = (job.shards_rate.get(now_ms) * CLAIM_SECONDS).min(f64::from(CLAIM_SHARDS_MAX)) as u32;
+    let by_rate = (job.executed_rate.get(now_ms) * CLAIM_SECONDS).min(f64::from(CLAIM_SHARDS_MAX)) as u32;
     windows
         .saturating_mul(2)
         .max(by_rate)

@@ -40,6 +40,8 @@ pub(crate) struct Job {
     /// Execution time of an item, in milliseconds, over all workers.
     pub(crate) item_ms: Average,
     pub(crate) shards_rate: PerSecond,
+    /// Shards that came back, whether they count already or not: how fast more are needed.
+    pub(crate) executed_rate: PerSecond,
     pub(crate) items_rate: PerSecond,
     /// Work handed out divided by weight: the job with the least goes next.
     pub(crate) served: f64,
@@ -111,6 +113,7 @@ impl Job {
             attempts: 0,
             item_ms: Average::default(),
             shards_rate: PerSecond::starting(now_ms),
+            executed_rate: PerSecond::starting(now_ms),
             items_rate: PerSecond::starting(now_ms),
             served: 0.0,
             opened: BTreeSet::new(),

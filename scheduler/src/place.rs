@@ -20,6 +20,9 @@ const LEASE_SLACK: f64 = 4.0;
 /// Predicted execution time of a shard that nobody measured, in milliseconds: a window then holds two
 /// shards for each slot.
 const UNMEASURED_SHARD_MS: f64 = LEASE_TARGET_MS as f64;
+/// More pending shards than this are never asked for in advance: at two million a second they last longer than the
+/// longest commit.
+const LOW_WATER_MAX: f64 = 131_072.0;
 /// Idle workers offered work in vain before the rest waits for its own next word.
 const IN_VAIN_MAX: usize = 256;
 /// Fewer idle workers than this are always offered work in order of speed.
@@ -181,7 +184,7 @@ impl Scheduler {
 
     /// Below this many pending shards more are asked for, so that the answer comes before the last is out.
     fn low_water(&self, job: &Job) -> u32 {
-        let by_rate = job.shards_rate.get(self.now_ms).min(32_768.0) as u32;
+        let by_rate = job.executed_rate.get(self.now_ms).min(LOW_WATER_MAX) as u32;
         by_rate.max(1)
     }
 

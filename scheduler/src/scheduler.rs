@@ -312,15 +312,27 @@ impl Scheduler {
         } else {
             ClaimState::Ready
         };
-        for run in runs {
-            job.claims.add(claim, run);
-            job.pending.insert(run);
-        }
         if job.claim == ClaimState::Dry && shared {
             self.timers.set(again_ms, Timer::Claim(handle));
         }
+        for run in runs {
+            self.take_run(handle, claim, run);
+        }
         self.settle_state(handle);
         self.feed_hungry();
+    }
+
+    /// A shard is under one claim at a time: an older one over any of these was taken away, which is told here
+    /// first when the store lost it and gave its shards out again before an output under it came.
+    fn take_run(&mut self, handle: JobHandle, claim: ClaimId, run: ShardRun) {
+        let older = |job: &Job| job.claims.across(run);
+        for lost in self.jobs.get(&handle).map(older).unwrap_or_default() {
+            self.on_claim_lost(handle, lost);
+        }
+        if let Some(job) = self.jobs.get_mut(&handle) {
+            job.claims.add(claim, run);
+            job.pending.insert(run);
+        }
     }
 
     fn on_counted(
@@ -345,6 +357,7 @@ impl Scheduler {
             self.items_accepted += items;
             if shards < asked {
                 self.on_claim_lost(handle, claim);
+                self.feed_hungry();
             }
         } else {
             self.adopt_state(handle, state);

@@ -17,6 +17,7 @@ scenarios!(
     backup_attempts,
     cancel_and_pause,
     capabilities_and_explain,
+    claims_taken_back,
     fairness,
     late_outputs,
     loss_and_return,

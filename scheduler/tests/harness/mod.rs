@@ -11,7 +11,7 @@ use protocol::totals::Totals;
 use protocol::trust::{NetworkPrefix, Trust};
 use protocol::wire::{Cause, Failure, FromWorker, JobHandle, PauseReason, WorkerKind};
 use scheduler::{Effect, Grant, Input, JobSeed, Output, Scheduler, SchedulerConfig, Steer, WorkerSeed};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
 struct Stored {
@@ -19,6 +19,20 @@ struct Stored {
     cut: Cut,
     totals: Totals,
     left_over: VecDeque<ShardRun>,
+    settled: BTreeSet<u32>,
+    /// Claims before this one are void.
+    claims_from: u64,
+}
+
+impl Stored {
+    /// How many shards an output counts under a claim.
+    fn settle(&mut self, claim: ClaimId, run: ShardRun) -> u32 {
+        if claim.0 < self.claims_from {
+            return 0;
+        }
+        self.settled.extend(run.first..run.end());
+        run.count
+    }
 }
 
 struct World {
@@ -39,7 +53,7 @@ pub(crate) fn play(scenario: &str) -> String {
             epoch: 0,
             seed: 11,
             same_network: scenario.contains("same_network"),
-            shared: false,
+            shared: scenario.contains("shared"),
         }),
         now_ms: 0,
         stored: BTreeMap::new(),
@@ -134,6 +148,7 @@ impl World {
                 self.input(Input::Reduced { job, failed });
             }
             "cancel" => self.steer(name, Steer::Cancel { reason: None }),
+            "take-back" => self.take_back(name),
             "explain" => self.explain(name),
             "counts" => self.counts(name),
             "report" => self.report(name),
@@ -155,6 +170,8 @@ impl World {
             cut: Cut::default(),
             totals,
             left_over: VecDeque::new(),
+            settled: BTreeSet::new(),
+            claims_from: 0,
         };
         self.stored.insert(handle, stored);
         let on_failure = if words.has("skip") {
@@ -333,6 +350,16 @@ impl World {
 
     fn id_of(&self, name: &str) -> JobId {
         JobId(self.job_names.iter().position(|n| n == name).expect("a job") as u64)
+    }
+
+    /// `take-back J`: the store ends every claim on it and tells nobody; what they covered is left over.
+    fn take_back(&mut self, name: &str) {
+        let id = self.id_of(name);
+        let handle = self.scheduler.handle_of(id).expect("a live job");
+        let stored = self.stored.get_mut(&handle).expect("a stored job");
+        stored.claims_from = self.claims_made + 1;
+        let unsettled = (0..stored.cut.next_shard).filter(|shard| !stored.settled.contains(shard));
+        stored.left_over = unsettled.map(|first| ShardRun { first, count: 1 }).collect();
     }
 
     fn explain(&mut self, name: &str) {
@@ -534,9 +561,10 @@ impl World {
                 items,
                 ..
             } => {
-                stored.totals.shards_accepted += outputs.run.count;
-                stored.totals.items_accepted += items;
-                counted(stored, Some((claim, outputs.run.count)), outputs.run.count)
+                let shards = stored.settle(claim, outputs.run);
+                stored.totals.shards_accepted += shards;
+                stored.totals.items_accepted += if shards > 0 { items } else { 0 };
+                counted(stored, Some((claim, outputs.run.count)), shards)
             }
             Effect::AcceptBlob { claim, items, .. } => {
                 stored.totals.shards_accepted += 1;
