@@ -2,7 +2,10 @@
 //!
 //! Every message of a worker passes through the real frame codec, and every invariant of
 //! `Scheduler::check` is asserted after every input.
-use protocol::cut::{Cut, ShardRun};
+mod store;
+
+use self::store::Stored;
+use protocol::cut::Cut;
 use protocol::frame::{decode_from_worker, encode_from_worker};
 use protocol::ids::{AccountId, ClaimId, JobId, LeaseId, ProgramHash, SessionId, WorkerId};
 use protocol::job::{Grain, JobState, Needs, OnFailure};
@@ -11,29 +14,8 @@ use protocol::totals::Totals;
 use protocol::trust::{NetworkPrefix, Trust};
 use protocol::wire::{Cause, Failure, FromWorker, JobHandle, PauseReason, WorkerKind};
 use scheduler::{Effect, Grant, Input, JobSeed, Output, Scheduler, SchedulerConfig, Steer, WorkerSeed};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
-
-struct Stored {
-    state: JobState,
-    cut: Cut,
-    totals: Totals,
-    left_over: VecDeque<ShardRun>,
-    settled: BTreeSet<u32>,
-    /// Claims before this one are void.
-    claims_from: u64,
-}
-
-impl Stored {
-    /// How many shards an output counts under a claim.
-    fn settle(&mut self, claim: ClaimId, run: ShardRun) -> u32 {
-        if claim.0 < self.claims_from {
-            return 0;
-        }
-        self.settled.extend(run.first..run.end());
-        run.count
-    }
-}
 
 struct World {
     scheduler: Scheduler,
@@ -165,14 +147,7 @@ impl World {
             items_closed: !words.has("open"),
             ..Totals::default()
         };
-        let stored = Stored {
-            state: JobState::Queued,
-            cut: Cut::default(),
-            totals,
-            left_over: VecDeque::new(),
-            settled: BTreeSet::new(),
-            claims_from: 0,
-        };
+        let stored = Stored::new(totals);
         self.stored.insert(handle, stored);
         let on_failure = if words.has("skip") {
             OnFailure::Skip
@@ -352,14 +327,11 @@ impl World {
         JobId(self.job_names.iter().position(|n| n == name).expect("a job") as u64)
     }
 
-    /// `take-back J`: the store ends every claim on it and tells nobody; what they covered is left over.
+    /// `take-back J`: the store ends every claim on it and tells nobody.
     fn take_back(&mut self, name: &str) {
-        let id = self.id_of(name);
-        let handle = self.scheduler.handle_of(id).expect("a live job");
-        let stored = self.stored.get_mut(&handle).expect("a stored job");
-        stored.claims_from = self.claims_made + 1;
-        let unsettled = (0..stored.cut.next_shard).filter(|shard| !stored.settled.contains(shard));
-        stored.left_over = unsettled.map(|first| ShardRun { first, count: 1 }).collect();
+        let handle = self.scheduler.handle_of(self.id_of(name));
+        let stored = handle.and_then(|handle| self.stored.get_mut(&handle));
+        stored.expect("a live job").take_back(ClaimId(self.claims_made));
     }
 
     fn explain(&mut self, name: &str) {
@@ -513,77 +485,12 @@ impl World {
                 self.held.retain(|_, (s, ..)| *s != session);
                 None
             }
-            Output::Store { job, effect } => self.commit(job, effect),
+            Output::Store { job, effect } => {
+                self.claims_made += 1;
+                let claim = ClaimId(self.claims_made);
+                self.stored.get_mut(&job)?.commit(job, claim, effect)
+            }
             _ => None,
-        }
-    }
-
-    fn commit(&mut self, job: JobHandle, effect: Effect) -> Option<Input> {
-        self.claims_made += 1;
-        let claim = ClaimId(self.claims_made);
-        let stored = self.stored.get_mut(&job)?;
-        let counted = |stored: &Stored, claim, shards| {
-            Some(Input::Counted {
-                job,
-                claim,
-                shards,
-                totals: stored.totals,
-                state: stored.state,
-            })
-        };
-        match effect {
-            Effect::Claim {
-                shards_max, grain, ..
-            } => {
-                let mut runs: Vec<ShardRun> = stored.left_over.drain(..).collect();
-                if runs.is_empty() {
-                    runs.extend(
-                        stored
-                            .cut
-                            .take(shards_max, grain, stored.totals.items)
-                            .map(|p| p.run),
-                    );
-                }
-                stored.totals.items_cut = stored.cut.next_item;
-                stored.totals.shards_cut = stored.cut.next_shard;
-                let (cut, totals) = (stored.cut.clone(), stored.totals);
-                Some(Input::Claimed {
-                    job,
-                    claim,
-                    runs,
-                    cut,
-                    totals,
-                })
-            }
-            Effect::Accept {
-                claim,
-                outputs,
-                items,
-                ..
-            } => {
-                let shards = stored.settle(claim, outputs.run);
-                stored.totals.shards_accepted += shards;
-                stored.totals.items_accepted += if shards > 0 { items } else { 0 };
-                counted(stored, Some((claim, outputs.run.count)), shards)
-            }
-            Effect::AcceptBlob { claim, items, .. } => {
-                stored.totals.shards_accepted += 1;
-                stored.totals.items_accepted += items;
-                counted(stored, Some((claim, 1)), 1)
-            }
-            Effect::Fail { claim, skipped, .. } => {
-                if skipped {
-                    stored.totals.shards_skipped += 1;
-                } else {
-                    stored.totals.shards_failed += 1;
-                }
-                counted(stored, Some((claim, 1)), 1)
-            }
-            Effect::NoteFailure { .. } => None,
-            Effect::SetState { state, .. } => {
-                stored.state = state;
-                counted(stored, None, 0)
-            }
         }
     }
 }
