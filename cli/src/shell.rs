@@ -120,7 +120,7 @@ fn embedded(file: Option<&Path>, flags: &Flags) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-/// `elytra server`. `told` hears scheme and address once it is bound.
+/// `elytra server`. `told` hears scheme and address once all that it needs is there.
 pub(crate) async fn serve(
     file: Option<&Path>,
     flags: &Flags,
@@ -136,9 +136,10 @@ pub(crate) async fn serve(
         None => None,
     };
     let store = coordinator::open_store(&settings)?;
+    let coordinator = Coordinator::start(store, &settings).await?;
     let scheme = if settings.speaks_tls() { "https" } else { "http" };
     told(scheme, listener.local_addr().context("the listener's address")?);
-    coordinator::run(listener, admin, store, &settings, told_to_stop()).await?;
+    coordinator.serve(listener, admin, told_to_stop()).await?;
     Ok(Code::Done)
 }
 

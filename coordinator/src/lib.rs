@@ -193,20 +193,6 @@ impl Coordinator {
     }
 }
 
-/// Starts a coordinator and serves with it until `shutdown` resolves.
-pub async fn run(
-    listener: TcpListener,
-    admin: Option<TcpListener>,
-    store: Box<dyn Store>,
-    settings: &Settings,
-    shutdown: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
-    Coordinator::start(store, settings)
-        .await?
-        .serve(listener, admin, shutdown)
-        .await
-}
-
 /// The certificate, where the settings name one.
 fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<Tls>>> {
     let tls = match (&settings.tls_cert_file, &settings.tls_key_file) {

@@ -3,6 +3,7 @@
 
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command};
+use coordinator::Coordinator;
 use coordinator::config::{self, Config};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -70,9 +71,10 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         None => None,
     };
     let store = coordinator::open_store(settings)?;
+    let coordinator = Coordinator::start(store, settings).await?;
     let address = listener.local_addr()?;
-    tracing::info!(listen = %address, "the store is open; serving");
-    coordinator::run(listener, admin, store, settings, told_to_stop()).await
+    tracing::info!(listen = %address, "serving");
+    coordinator.serve(listener, admin, told_to_stop()).await
 }
 
 async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {

@@ -357,7 +357,8 @@ impl Shell {
             Activity::Connecting { failures, reason } if failures > 0 => self.say_away(&reason),
             Activity::Connecting { .. } => {}
             activity => {
-                if self.told_away_ms.take().is_some() {
+                // Who stops while the server is away has not found it.
+                if self.link.is_some() && self.told_away_ms.take().is_some() {
                     tracing::info!("connected again");
                 }
                 tracing::debug!(%activity, "worker");
