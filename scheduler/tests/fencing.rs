@@ -180,7 +180,7 @@ impl World {
         let mut world = Self {
             scheduler: Scheduler::new(config(1)),
             chance: Chance(seed),
-            loses: if seed % 2 == 0 {
+            loses: if seed.is_multiple_of(2) {
                 Loses::Coordinators
             } else {
                 Loses::Claims
