@@ -7,7 +7,7 @@ use coordinator::backup;
 pub(crate) use coordinator::backup::BackupNote;
 use coordinator::config::{Config, ConfigError, LogFormat, Origin, Settings, StoreKind};
 use coordinator::store::Store;
-use coordinator::{Coordinator, auth};
+use coordinator::{Coordinator, accept, auth};
 use native_worker::{NativeWorkerConfig, RunError, Stop, signals};
 use protocol::api::{Scope, TokenMade, TokenRequest};
 use protocol::ids::ProgramHash;
@@ -130,9 +130,9 @@ pub(crate) async fn serve(
     coordinator::log::start(settings.log_format, &settings.log_filter);
     coordinator::metrics::handle();
     coordinator::raise_file_limit();
-    let listener = bind(settings.listen).await?;
+    let listener = bind(settings.listen)?;
     let admin = match settings.admin_listen {
-        Some(address) => Some(bind(address).await?),
+        Some(address) => Some(bind(address)?),
         None => None,
     };
     let store = coordinator::open_store(&settings)?;
@@ -188,9 +188,9 @@ pub(crate) fn replay(
     })
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let told = || format!("cannot listen on {address}: is it in use?");
-    TcpListener::bind(address).await.with_context(told)
+    accept::listen(address).with_context(told)
 }
 
 /// Resolves at SIGTERM from a service manager, or Ctrl-C from a person.
@@ -321,8 +321,8 @@ pub(crate) async fn start(
         }
     };
     let listener = match is_listen_said {
-        true => bind(settings.listen).await?,
-        false => bind_first(options).await?,
+        true => bind(settings.listen)?,
+        false => bind_first(options)?,
     };
     let address = listener.local_addr().context("the listener's address")?;
     let coordinator = Coordinator::start(store, &settings).await?;
@@ -376,14 +376,14 @@ fn dev_settings(options: &DevOptions) -> Result<(Settings, bool), Failure> {
 }
 
 /// The address of the last time, then the usual one, then any.
-async fn bind_first(options: &DevOptions) -> anyhow::Result<TcpListener> {
+fn bind_first(options: &DevOptions) -> anyhow::Result<TcpListener> {
     let usual = (!options.any_port).then(|| SocketAddr::from(DEV_LISTEN));
     for address in options.last_address.into_iter().chain(usual) {
-        if let Ok(listener) = TcpListener::bind(address).await {
+        if let Ok(listener) = accept::listen(address) {
             return Ok(listener);
         }
     }
-    bind(SocketAddr::from((DEV_LISTEN.0, 0))).await
+    bind(SocketAddr::from((DEV_LISTEN.0, 0)))
 }
 
 fn is_good(store: &dyn Store, token: &str) -> bool {

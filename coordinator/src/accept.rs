@@ -36,7 +36,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use stream::{Guarded, Places};
 use tls::Transport;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -51,10 +51,29 @@ const TLS_TIME_MAX: Duration = Duration::from_secs(5);
 const UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// How long to wait when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections that wait in the kernel to be accepted. When a network is whole again, thousands knock in one second;
+/// whoever finds the queue full is not answered, and knocks again a second later. The system's own bound
+/// (`net.core.somaxconn`, 4096) stays.
+const BACKLOG_MAX: u32 = 4_096;
 const ALL_TAKEN: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 const ADDRESS_TAKEN: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// A listener at this address, with room for many that knock at once.
+///
+/// # Errors
+/// The address is in use, or not this machine's.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A server that was just stopped leaves its port at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG_MAX)
+}
 
 /// What the loop is told.
 #[derive(Clone, Debug)]

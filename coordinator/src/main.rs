@@ -65,9 +65,9 @@ fn shows_config(matches: &ArgMatches) -> bool {
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let settings = &config.settings;
     coordinator::raise_file_limit();
-    let listener = bind(settings.listen).await?;
+    let listener = bind(settings.listen)?;
     let admin = match settings.admin_listen {
-        Some(address) => Some(bind(address).await?),
+        Some(address) => Some(bind(address)?),
         None => None,
     };
     let store = coordinator::open_store(settings)?;
@@ -77,10 +77,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     coordinator.serve(listener, admin, told_to_stop()).await
 }
 
-async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}: is it in use?"))
+fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    coordinator::accept::listen(address).with_context(|| format!("cannot listen on {address}: is it in use?"))
 }
 
 /// SIGTERM from a service manager, or Ctrl-C from a person.

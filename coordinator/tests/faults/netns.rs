@@ -35,6 +35,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const AGAIN_MS: (u64, u64) = (250, 30_000);
 const WINDOW: u32 = 4;
 const PACKET_BYTES_MAX: usize = 65_536;
+/// Packets that wait for the relay: what is lost is lost by the weather alone.
+const QUEUE_PACKETS: &str = "100000";
 
 /// What happens to packets one way.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -302,8 +304,9 @@ async fn beyond_the_relay() -> (Site, Sky, Sky) {
     run("ip", &["link", "set", "lo", "up"]);
     run("ip", &["link", "set", "t1", "netns", &pid]);
     run("ip", &["addr", "add", &format!("{OURS}/24"), "dev", "t0"]);
-    run("ip", &["link", "set", "t0", "up"]);
-    run("nsenter", &[&namespace, "ip", "link", "set", "t1", "up"]);
+    run("ip", &["link", "set", "t0", "txqueuelen", QUEUE_PACKETS, "up"]);
+    let up = ["ip", "link", "set", "t1", "txqueuelen", QUEUE_PACKETS, "up"];
+    run("nsenter", &[&[namespace.as_str()], &up[..]].concat());
     run(
         "nsenter",
         &[
@@ -326,6 +329,12 @@ async fn beyond_the_relay() -> (Site, Sky, Sky) {
     carry(far, near, Arc::clone(&back), 2);
     site.until_ready().await;
     (site, there, back)
+}
+
+/// How long all but the slowest hundredth waited.
+fn p99(waits: &mut [Duration]) -> Duration {
+    waits.sort_unstable();
+    waits.get(waits.len() * 99 / 100).copied().unwrap_or_default()
 }
 
 async fn partitions() {
@@ -357,17 +366,19 @@ async fn partitions() {
         };
         until("the job goes on", goes_on).await;
         longest = longest.max(whole.elapsed());
-        let knocked = counted.waits.lock().unwrap().clone().into_iter();
-        waits.extend(knocked.filter(|(start, _)| *start >= whole).map(|(_, wait)| wait));
-        counted.waits.lock().unwrap().clear();
+        let knocked = std::mem::take(&mut *counted.waits.lock().unwrap()).into_iter();
+        let of_phase = knocked.filter(|(start, _)| *start >= whole).map(|(_, wait)| wait);
+        let mut of_phase: Vec<Duration> = of_phase.collect();
         println!(
-            "{name}: all {workers} are back and at work after {:?}",
-            whole.elapsed()
+            "{name}: all {workers} are back and at work after {:?}, {} came anew, 99 of 100 welcome within {:?}",
+            whole.elapsed(),
+            of_phase.len(),
+            p99(&mut of_phase)
         );
+        waits.append(&mut of_phase);
     }
     assert!(longest <= BACK_MAX, "{longest:?}");
-    waits.sort_unstable();
-    let p99 = waits.get(waits.len() * 99 / 100).copied().unwrap_or_default();
+    let p99 = p99(&mut waits);
     assert!(p99 <= WELCOME_MAX, "{p99:?} until a welcome");
     let job = site.until_over(id).await;
     assert_eq!((job.state, job.counts.accepted), (JobState::Succeeded, shards));
