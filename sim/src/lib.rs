@@ -60,7 +60,12 @@ pub struct Report {
 
 /// Runs a seed; `shown` prints everything that happens.
 pub fn run(seed: u64, shown: bool, sabotage: Sabotage) -> Report {
-    let mut world = world::World::new(seed, Plan::new(seed), Trace::new(shown), sabotage);
+    play(seed, Plan::new(seed), shown, sabotage)
+}
+
+/// Runs another plan with a seed's chance.
+pub fn play(seed: u64, plan: Plan, shown: bool, sabotage: Sabotage) -> Report {
+    let mut world = world::World::new(seed, plan, Trace::new(shown), sabotage);
     world.run();
     Report {
         seed,

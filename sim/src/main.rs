@@ -2,6 +2,7 @@
 //! liars against the trust levels.
 use clap::{Parser, Subcommand};
 use protocol::trust::Trust;
+use sim::plan::Plan;
 use sim::twin::Sabotage;
 use std::process::ExitCode;
 
@@ -19,6 +20,9 @@ struct Arguments {
     /// The first of them
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// Let jobs and faults go on for an hour of virtual time
+    #[arg(long)]
+    hour: bool,
 }
 
 #[derive(Subcommand)]
@@ -47,8 +51,12 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let good = match (arguments.command, arguments.seed) {
         (Some(command), _) => trust(&command),
-        (None, Some(seed)) => replay(seed),
-        (None, None) => many(arguments.from, arguments.seeds.unwrap_or(200)),
+        (None, Some(seed)) => replay(seed, planner(arguments.hour)),
+        (None, None) => many(
+            arguments.from,
+            arguments.seeds.unwrap_or(200),
+            planner(arguments.hour),
+        ),
     };
     if good {
         ExitCode::SUCCESS
@@ -71,9 +79,16 @@ fn trust(command: &Command) -> bool {
     sim::sabotage::table(&levels, only, *shards, *trusted, *seed)
 }
 
-fn replay(seed: u64) -> bool {
-    println!("{:#?}", sim::plan::Plan::new(seed));
-    let report = sim::run(seed, true, Sabotage::None);
+/// What a seed stands for.
+type Planner = fn(u64) -> Plan;
+
+fn planner(hour: bool) -> Planner {
+    if hour { Plan::of_an_hour } else { Plan::new }
+}
+
+fn replay(seed: u64, plan: Planner) -> bool {
+    println!("{:#?}", plan(seed));
+    let report = sim::play(seed, plan(seed), true, Sabotage::None);
     println!("{}", summary(&report));
     report.violations.is_empty()
 }
@@ -98,10 +113,11 @@ fn summary(report: &sim::Report) -> String {
     text
 }
 
-fn many(from: u64, seeds: u64) -> bool {
+fn many(from: u64, seeds: u64, plan: Planner) -> bool {
     let (mut broken, mut events, mut attempts, mut accepted, mut took_us) = (Vec::new(), 0, 0, 0, 0);
     for seed in from..from.saturating_add(seeds) {
-        let Ok(report) = std::panic::catch_unwind(|| sim::run(seed, false, Sabotage::None)) else {
+        let Ok(report) = std::panic::catch_unwind(|| sim::play(seed, plan(seed), false, Sabotage::None))
+        else {
             println!("seed {seed}: PANIC (above)\n  replay: cargo run -p sim -- {seed}");
             broken.push(seed);
             continue;

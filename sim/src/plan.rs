@@ -7,6 +7,9 @@ use protocol::wire::{ItemSource, WorkerKind};
 /// One second of virtual time, in microseconds.
 pub const SECOND_US: u64 = 1_000_000;
 
+/// How long faults last in [`Plan::of_an_hour`], in microseconds.
+const HOUR_US: u64 = 3_600 * SECOND_US;
+
 /// A whole run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -155,6 +158,24 @@ impl Plan {
             commits_failing_percent: c.one_of(&[0, 0, 5, 40]),
             inline_bytes_max: c.one_of(&[64, 4_096, protocol::limits::LEASE_INLINE_BYTES_MAX]),
         }
+    }
+
+    /// The same participants and the same network for an hour, with jobs and faults all through it.
+    pub fn of_an_hour(seed: u64) -> Self {
+        let mut plan = Self::new(seed);
+        let mut chance = Chance::new(seed.rotate_left(32));
+        let c = &mut chance;
+        plan.faults_end_us = HOUR_US;
+        plan.jobs = (0..c.between(10, 40)).map(|_| job(c, HOUR_US)).collect();
+        for job in &mut plan.jobs {
+            job.submitted_us = c.between(0, HOUR_US);
+        }
+        let count = c.one_of(&[1, 10, 30]) * plan.workers.len() as u64;
+        plan.faults = (0..count)
+            .map(|_| (c.between(0, HOUR_US), fault(c, plan.workers.len())))
+            .collect();
+        with_trust(seed, &mut plan.workers, &mut plan.jobs);
+        plan
     }
 }
 

@@ -2,8 +2,9 @@
 //! happens, when faults stop everything ends, and its checkers see what they are for.
 use promise::{amount, kept};
 use sim::checker::{Checker, Violation};
-use sim::run;
+use sim::plan::Plan;
 use sim::twin::Sabotage;
+use sim::{Report, play, run};
 use std::sync::{LazyLock, Mutex};
 
 /// What all seeds came to.
@@ -18,28 +19,47 @@ struct Seen {
     accepted: usize,
 }
 
-/// Every seed twice, on as many threads as there are processors; both tests look at the same runs.
+impl Seen {
+    fn add(&mut self, seed: u64, report: Report) {
+        self.traces.push(report.trace_hash);
+        self.took_us += report.took_us;
+        self.events += report.lines;
+        self.accepted += report.accepted;
+        self.broken
+            .extend(report.violations.into_iter().map(|broken| (seed, broken)));
+    }
+}
+
+/// Every seed twice; both tests look at the same runs.
 static SEEN: LazyLock<Seen> = LazyLock::new(|| {
-    let (next, seen) = (Mutex::new(0..amount(12, 10_000)), Mutex::new(Seen::default()));
+    let once = |seed| run(seed, false, Sabotage::None);
+    see(amount(12, 10_000), &|seed| (once(seed), Some(once(seed))))
+});
+
+/// Every seed with an hour of faults, some of them twice: an hour is long.
+fn hours() -> Seen {
+    let once = |seed| play(seed, Plan::of_an_hour(seed), false, Sabotage::None);
+    let twice = |seed: u64| seed.is_multiple_of(50).then(|| once(seed));
+    see(amount(1, 10_000), &|seed| (once(seed), twice(seed)))
+}
+
+/// Runs so many seeds on as many threads as there are processors.
+fn see(seeds: u64, once_or_twice: &(dyn Fn(u64) -> (Report, Option<Report>) + Sync)) -> Seen {
+    let (next, seen) = (Mutex::new(0..seeds), Mutex::new(Seen::default()));
     let work = || {
         while let Some(seed) = next.lock().map_or(None, |mut next| next.next()) {
-            let (one, other) = (run(seed, false, Sabotage::None), run(seed, false, Sabotage::None));
+            let (one, other) = once_or_twice(seed);
             let mut seen = seen.lock().expect("no panic elsewhere");
-            if one.trace_hash != other.trace_hash {
+            if other.is_some_and(|other| other.trace_hash != one.trace_hash) {
                 seen.changed.push(seed);
             }
-            seen.traces.push(one.trace_hash);
-            seen.took_us += one.took_us;
-            seen.events += one.lines;
-            seen.accepted += one.accepted;
-            seen.broken
-                .extend(one.violations.into_iter().map(|broken| (seed, broken)));
+            seen.add(seed, one);
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
     seen.into_inner().expect("no panic")
-});
+}
 
 fn broken(liveness: bool) -> Vec<&'static (u64, Violation)> {
     let of_this = |(_, broken): &&(u64, Violation)| broken.checker.is_liveness() == liveness;
@@ -63,14 +83,27 @@ fn dst_cluster() {
         SEEN.traces.len(),
         "every seed is a story of its own"
     );
-    let (seeds, hours) = (SEEN.traces.len(), SEEN.took_us as f64 / 3.6e9);
-    let (events, accepted) = (SEEN.events, SEEN.accepted);
+    let long = hours();
+    let (broken, changed) = (&long.broken, &long.changed);
+    assert!(broken.is_empty(), "cargo run -p sim -- SEED --hour: {broken:?}");
+    assert!(
+        changed.is_empty(),
+        "the second hour of {changed:?} was another one"
+    );
     kept(
         "dst_cluster",
         &format!(
-            "{seeds} seeds, {hours:.1} simulated hours, {events} events, {accepted} shards accepted: nothing broken; each seed twice with the same trace"
+            "{}; {}: nothing broken; each seed twice with the same trace, of the hours every fiftieth",
+            told(&SEEN),
+            told(&long)
         ),
     );
+}
+
+fn told(seen: &Seen) -> String {
+    let (seeds, hours) = (seen.traces.len(), seen.took_us as f64 / 3.6e9);
+    let (events, accepted) = (seen.events, seen.accepted);
+    format!("{seeds} seeds, {hours:.1} simulated hours, {events} events, {accepted} shards accepted")
 }
 
 #[test]

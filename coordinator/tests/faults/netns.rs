@@ -338,7 +338,8 @@ fn p99(waits: &mut [Duration]) -> Duration {
 }
 
 async fn partitions() {
-    let phases = promise::amount(2, PHASES.len());
+    // Long enough for 10,000 that come back.
+    let phases = promise::amount(2, 2 * PHASES.len());
     let (workers, length_s, silence_s, shards) = promise::amount((40, 4, 3, 4_000), (2_000, 20, 8, 400_000));
     let (length, silence) = (Duration::from_secs(length_s), Duration::from_secs(silence_s));
     let (site, there, back) = beyond_the_relay().await;
@@ -350,7 +351,7 @@ async fn partitions() {
     until("all workers are there", all_here).await;
     let mut longest = Duration::ZERO;
     let mut waits = Vec::new();
-    for (name, towards, from) in PHASES.iter().take(phases) {
+    for (name, towards, from) in PHASES.iter().cycle().take(phases) {
         (*there.lock().unwrap(), *back.lock().unwrap()) = (*towards, *from);
         tokio::time::sleep(length).await;
         (*there.lock().unwrap(), *back.lock().unwrap()) = (CLEAR, CLEAR);
@@ -394,7 +395,7 @@ async fn partitions() {
     promise::kept(
         "netns_partition",
         &format!(
-            "{workers} workers, {length_s} s each of: {}; {} connections; all back and at work at most {:.1} s after it \
+            "{workers} workers, {length_s} s each of: {}; {phases} times in all; {} connections; all back and at work at most {:.1} s after it \
              was whole, a welcome within {:.2} s for 99 of 100; 0 of {shards} shards lost or double",
             names.join(", "),
             counted.welcomes.load(Ordering::SeqCst),
