@@ -52,11 +52,7 @@ fn main() -> ExitCode {
     let good = match (arguments.command, arguments.seed) {
         (Some(command), _) => trust(&command),
         (None, Some(seed)) => replay(seed, planner(arguments.hour)),
-        (None, None) => many(
-            arguments.from,
-            arguments.seeds.unwrap_or(200),
-            planner(arguments.hour),
-        ),
+        (None, None) => many(arguments.from, arguments.seeds.unwrap_or(200), arguments.hour),
     };
     if good {
         ExitCode::SUCCESS
@@ -113,19 +109,20 @@ fn summary(report: &sim::Report) -> String {
     text
 }
 
-fn many(from: u64, seeds: u64, plan: Planner) -> bool {
+fn many(from: u64, seeds: u64, hour: bool) -> bool {
+    let (plan, flag) = (planner(hour), if hour { " --hour" } else { "" });
     let (mut broken, mut events, mut attempts, mut accepted, mut took_us) = (Vec::new(), 0, 0, 0, 0);
     for seed in from..from.saturating_add(seeds) {
         let Ok(report) = std::panic::catch_unwind(|| sim::play(seed, plan(seed), false, Sabotage::None))
         else {
-            println!("seed {seed}: PANIC (above)\n  replay: cargo run -p sim -- {seed}");
+            println!("seed {seed}: PANIC (above)\n  replay: cargo run -p sim -- {seed}{flag}");
             broken.push(seed);
             continue;
         };
         (events, took_us) = (events + report.lines, took_us + report.took_us);
         (attempts, accepted) = (attempts + report.attempts, accepted + report.accepted);
         if !report.violations.is_empty() {
-            println!("{}\n  replay: cargo run -p sim -- {seed}", summary(&report));
+            println!("{}\n  replay: cargo run -p sim -- {seed}{flag}", summary(&report));
             broken.push(seed);
         }
     }
